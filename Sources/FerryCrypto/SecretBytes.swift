@@ -1,0 +1,51 @@
+internal import FerryWire
+
+/// Where key bytes live: locked and guarded memory, or pages that are wiped.
+public protocol SecretAllocator: Sendable {
+    /// Allocates `byteCount` zeroed bytes.
+    func allocate(byteCount: Int) -> UnsafeMutableRawBufferPointer
+    /// Wipes and releases what `allocate` gave.
+    func deallocate(_ buffer: UnsafeMutableRawBufferPointer)
+}
+
+/// Key bytes: not copyable, wiped on every path, without a description.
+@safe public struct SecretBytes: ~Copyable, @unchecked Sendable {
+    private let storage: UnsafeMutableRawBufferPointer
+    private let allocator: any SecretAllocator
+
+    /// Fills `byteCount` bytes in place.
+    public init<E: Error>(byteCount: Int, allocator: any SecretAllocator, _ body: (inout OutputRawSpan) throws(E) -> Void) throws(E) {
+        let buffer = unsafe allocator.allocate(byteCount: byteCount)
+        var output = unsafe OutputRawSpan(buffer: buffer, initializedCount: 0)
+        do throws(E) {
+            try body(&output)
+        } catch {
+            unsafe allocator.deallocate(buffer)
+            throw error
+        }
+        let written = unsafe output.finalize(for: buffer)
+        precondition(written == byteCount, "a secret must be filled whole")
+        unsafe storage = buffer
+        self.allocator = allocator
+    }
+
+    deinit {
+        unsafe allocator.deallocate(storage)
+    }
+
+    /// The number of bytes.
+    public var byteCount: Int { unsafe storage.count }
+
+    /// The bytes, borrowed.
+    public var bytes: RawSpan {
+        @_lifetime(borrow self)
+        borrowing get {
+            unsafe _overrideLifetime(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(storage)), borrowing: self)
+        }
+    }
+
+    /// A second copy in the same kind of memory.
+    public borrowing func copy() -> SecretBytes {
+        SecretBytes(byteCount: byteCount, allocator: allocator) { $0.append(contentsOf: bytes) }
+    }
+}
