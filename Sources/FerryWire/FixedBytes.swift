@@ -27,14 +27,17 @@ public protocol FixedByteCount: Hashable, Sendable {
 }
 
 extension FixedBytes16: FixedByteCount {
+    /// 16.
     public static var byteCount: Int { 16 }
 
+    /// Copies the first `byteCount` bytes, or returns nil when there are fewer.
     public init?(copying bytes: RawSpan) {
         guard bytes.byteCount >= Self.byteCount else { return nil }
         low = bytes.littleEndianUInt64(at: 0)
         high = bytes.littleEndianUInt64(at: 8)
     }
 
+    /// Appends the bytes in wire order; the caller guarantees the free capacity.
     public func append(to output: inout OutputRawSpan) {
         output.append(littleEndian: low)
         output.append(littleEndian: high)
@@ -42,8 +45,10 @@ extension FixedBytes16: FixedByteCount {
 }
 
 extension FixedBytes32: FixedByteCount {
+    /// 32.
     public static var byteCount: Int { 32 }
 
+    /// Copies the first `byteCount` bytes, or returns nil when there are fewer.
     public init?(copying bytes: RawSpan) {
         guard bytes.byteCount >= Self.byteCount, let head = FixedBytes16(copying: bytes.extracting(0..<16)),
             let tail = FixedBytes16(copying: bytes.extracting(16..<32))
@@ -51,6 +56,7 @@ extension FixedBytes32: FixedByteCount {
         self.init(head: head, tail: tail)
     }
 
+    /// Appends the bytes in wire order; the caller guarantees the free capacity.
     public func append(to output: inout OutputRawSpan) {
         head.append(to: &output)
         tail.append(to: &output)
@@ -58,8 +64,10 @@ extension FixedBytes32: FixedByteCount {
 }
 
 extension FixedBytes64: FixedByteCount {
+    /// 64.
     public static var byteCount: Int { 64 }
 
+    /// Copies the first `byteCount` bytes, or returns nil when there are fewer.
     public init?(copying bytes: RawSpan) {
         guard bytes.byteCount >= Self.byteCount, let head = FixedBytes32(copying: bytes.extracting(0..<32)),
             let tail = FixedBytes32(copying: bytes.extracting(32..<64))
@@ -67,6 +75,7 @@ extension FixedBytes64: FixedByteCount {
         self.init(head: head, tail: tail)
     }
 
+    /// Appends the bytes in wire order; the caller guarantees the free capacity.
     public func append(to output: inout OutputRawSpan) {
         head.append(to: &output)
         tail.append(to: &output)

@@ -6,6 +6,23 @@ public func xxh3(_ bytes: RawSpan) -> UInt64 {
     unsafe bytes.withUnsafeBytes { unsafe XXH3_64bits($0.baseAddress, $0.count) }
 }
 
+/// XXH3-64 with seed 0 of an integer's eight little-endian bytes.
+func xxh3(littleEndian value: UInt64) -> UInt64 {
+    unsafe withUnsafeBytes(of: value.littleEndian) { unsafe XXH3_64bits($0.baseAddress, $0.count) }
+}
+
+/// The parent hash of whatever follows an event: XXH3-64 of the link's 32 bytes and the payload, without joining them on the heap.
+public func forwardHash(_ link: CausalLink, _ payload: RawSpan) -> UInt64 {
+    let words = (
+        link.origin.rawValue.littleEndian, link.horizon.littleEndian, link.sequence.littleEndian, link.parent.littleEndian
+    )
+    return unsafe withUnsafeBytes(of: words) { link in
+        unsafe payload.withUnsafeBytes { payload in
+            unsafe ferry_xxh3_pair(link.baseAddress, link.count, payload.baseAddress, payload.count)
+        }
+    }
+}
+
 /// Keyed BLAKE2s (RFC 7693 keyed mode) with a 32-byte digest; net-mesh writes it H(key, message).
 ///
 /// - Parameter key: at most 32 bytes.

@@ -1,0 +1,49 @@
+/// Takes the fields of a value in wire order.
+///
+/// A codec writes one function over a sink; measuring and writing then never disagree. `ByteCounter` measures, `OutputRawSpan` writes where
+/// the caller chose.
+public protocol ByteSink: ~Copyable, ~Escapable {
+    /// Takes an integer in little-endian order.
+    mutating func append(littleEndian value: some FixedWidthInteger & BitwiseCopyable)
+    /// Takes a copy of the bytes.
+    mutating func append(contentsOf bytes: RawSpan)
+}
+
+extension OutputRawSpan: ByteSink {}
+
+/// Measures what a codec would write.
+public struct ByteCounter: ByteSink {
+    /// Bytes so far.
+    public private(set) var byteCount = 0
+
+    /// Starts at zero.
+    public init() {}
+
+    /// Counts an integer.
+    public mutating func append(littleEndian value: some FixedWidthInteger & BitwiseCopyable) {
+        byteCount += value.bitWidth / 8
+    }
+
+    /// Counts bytes.
+    public mutating func append(contentsOf bytes: RawSpan) { byteCount += bytes.byteCount }
+}
+
+/// A value with exactly one encoding.
+public protocol WireEncodable {
+    /// Writes the encoding; traps when the sink has less free capacity than `encodedByteCount`.
+    func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable)
+}
+
+extension WireEncodable {
+    /// The exact number of bytes that `encode(into:)` writes.
+    public var encodedByteCount: Int {
+        var counter = ByteCounter()
+        encode(into: &counter)
+        return counter.byteCount
+    }
+
+    /// The encoding in an array of exactly its size.
+    public func encoded() -> [UInt8] {
+        [UInt8](rawCapacity: encodedByteCount) { encode(into: &$0) }
+    }
+}

@@ -1,0 +1,77 @@
+/// One link of a daemon's chain of outputs: who, what it had seen, which output, and the hash of the output before.
+public struct CausalLink: Hashable, Sendable {
+    /// The daemon that emits the chain.
+    public var origin: OriginHash
+    /// Bloom filter over the origins that the emitter had observed (``HorizonBloom``); never validated.
+    public var horizon: UInt64
+    /// 0 for the genesis link, then 1, 2, 3, …
+    public var sequence: UInt64
+    /// ``forwardHash(_:_:)`` of the previous link and payload; 0 in the genesis link.
+    public var parent: UInt64
+
+    /// Wraps the four fields.
+    public init(origin: OriginHash, horizon: UInt64, sequence: UInt64, parent: UInt64) {
+        self.origin = origin
+        self.horizon = horizon
+        self.sequence = sequence
+        self.parent = parent
+    }
+
+    /// The link that stands before a daemon's first output.
+    public static func genesis(_ origin: OriginHash, horizon: UInt64 = 0) -> CausalLink {
+        CausalLink(origin: origin, horizon: horizon, sequence: 0, parent: 0)
+    }
+
+    /// Whether sequence and parent are both 0.
+    public var isGenesis: Bool { sequence == 0 && parent == 0 }
+
+    /// The link of the output that follows one with this link and `payload`; nil when the sequence would overflow.
+    public func next(payload: RawSpan, horizon: UInt64) -> CausalLink? {
+        let (following, overflow) = sequence.addingReportingOverflow(1)
+        guard !overflow else { return nil }
+        return CausalLink(origin: origin, horizon: horizon, sequence: following, parent: forwardHash(self, payload))
+    }
+}
+
+extension CausalLink: FixedByteCount {
+    /// 32.
+    public static var byteCount: Int { 32 }
+
+    /// Reads origin, horizon, sequence and parent, any values; nil when there are fewer than 32 bytes.
+    public init?(copying bytes: RawSpan) {
+        guard bytes.byteCount >= Self.byteCount else { return nil }
+        self.init(
+            origin: OriginHash(rawValue: bytes.littleEndianUInt64(at: 0)), horizon: bytes.littleEndianUInt64(at: 8),
+            sequence: bytes.littleEndianUInt64(at: 16), parent: bytes.littleEndianUInt64(at: 24))
+    }
+
+    /// Appends 32 bytes; the caller guarantees the free capacity.
+    public func append(to output: inout OutputRawSpan) { encode(into: &output) }
+}
+
+extension CausalLink: WireEncodable {
+    /// Writes origin, horizon, sequence and parent.
+    public func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
+        sink.append(littleEndian: origin.rawValue)
+        sink.append(littleEndian: horizon)
+        sink.append(littleEndian: sequence)
+        sink.append(littleEndian: parent)
+    }
+}
+
+/// An input or output of a daemon.
+public struct CausalEvent: Hashable, Sendable {
+    /// Its place in the emitter's chain.
+    public var link: CausalLink
+    /// What it carries; at most `WireLimits.eventPayloadByteCount` bytes.
+    public var payload: [UInt8]
+    /// When the owner took it in (inputs) or made it (outputs): Unix time in nanoseconds.
+    public var receivedAt: UInt64
+
+    /// Wraps the three fields.
+    public init(link: CausalLink, payload: [UInt8], receivedAt: UInt64) {
+        self.link = link
+        self.payload = payload
+        self.receivedAt = receivedAt
+    }
+}
