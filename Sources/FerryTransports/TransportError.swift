@@ -27,6 +27,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let malformedFrame = Code("malformedFrame")
         /// The link or listener is closed.
         public static let closed = Code("closed")
+        /// The task that waited was cancelled; the link or listener lives on.
+        public static let cancelled = Code("cancelled")
         /// Anything else that the operating system reports.
         public static let system = Code("system")
     }
