@@ -58,9 +58,7 @@ public struct ByteReader: ~Escapable {
     /// Reads a value of fixed size.
     ///
     /// - Throws: `.truncated`.
-    public mutating func read<Value: FixedByteCount>(
-        _ type: Value.Type = Value.self, _ field: StaticString
-    ) throws(WireError) -> Value {
+    public mutating func read<Value: FixedByteCount>(_ field: StaticString) throws(WireError) -> Value {
         let start = try take(Value.byteCount, field)
         guard let value = Value(copying: bytes.extracting(start..<offset)) else {
             throw WireError(.truncated, "\(field) is too short")
