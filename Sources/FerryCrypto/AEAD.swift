@@ -1,3 +1,5 @@
+public import FerryWire
+
 /// An authenticated cipher with 32-byte keys, 12-byte nonces and 16-byte tags (RFC 5116).
 public protocol AEAD: Sendable {
     /// Names the cipher on the wire and in Noise protocol names.
@@ -8,16 +10,29 @@ public protocol AEAD: Sendable {
     func makeCipher(key: borrowing SecretBytes) throws(CryptoFailure) -> any AEADCipher
 }
 
+/// A ChaCha20-Poly1305 that derives XChaCha20-Poly1305 subkeys itself; `ExtendedNonceCipher` derives them for every other one.
+public protocol ExtendedNonceAEAD: AEAD {
+    /// Prepares the cipher whose key is HChaCha20(key, `prefix`), the first 16 bytes of the 24-byte nonce
+    /// (draft-irtf-cfrg-xchacha-03 §2.2).
+    ///
+    /// - Throws: `.invalidKey` unless the key has 32 bytes.
+    func makeCipher(key: borrowing SecretBytes, extendedBy prefix: FixedBytes16) throws(CryptoFailure) -> any AEADCipher
+}
+
 /// A cipher with its key inside; safe to share, wiped when released.
 public protocol AEADCipher: AnyObject, Sendable {
     /// Appends ciphertext and tag (`plaintext.byteCount + 16` bytes).
     ///
     /// - Throws: `.bufferTooSmall`, `.failed`.
-    func seal(_ plaintext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan) throws(CryptoFailure)
+    func seal(
+        _ plaintext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan
+    ) throws(CryptoFailure)
     /// Appends the plaintext (`ciphertext.byteCount - 16` bytes), or nothing at all when the tag does not match.
     ///
     /// - Throws: `.authenticationFailed`, `.bufferTooSmall`.
-    func open(_ ciphertext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan) throws(CryptoFailure)
+    func open(
+        _ ciphertext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan
+    ) throws(CryptoFailure)
 }
 
 /// The ciphers that Ferry's suites name.

@@ -23,8 +23,12 @@ public struct CryptoFailure: Error, Sendable, CustomStringConvertible {
         public static let identityFile = Code("identityFile")
         /// A handshake message is malformed, out of turn or from the wrong peer.
         public static let handshake = Code("handshake")
-        /// An identity envelope does not open.
-        public static let envelope = Code("envelope")
+        /// An identity envelope names another signer than expected, or a signer key that is no point of the curve.
+        public static let invalidSignerKey = Code("invalidSignerKey")
+        /// The signature of an identity envelope, or the key inside, is not the signer's.
+        public static let invalidAttestation = Code("invalidAttestation")
+        /// An identity envelope is sealed to another key, or its ciphertext is damaged.
+        public static let sealOpenFailed = Code("sealOpenFailed")
         /// The back-end reported an error.
         public static let failed = Code("failed")
     }

@@ -26,3 +26,48 @@ public struct CryptoProvider: Sendable {
         self.secrets = secrets
     }
 }
+
+extension CryptoProvider {
+    /// The cipher of the given algorithm.
+    ///
+    /// - Throws: `.unsupported`.
+    public func aead(for algorithm: AEADAlgorithm) throws(CryptoFailure) -> any AEAD {
+        for aead in aeads where aead.algorithm == algorithm { return aead }
+        throw CryptoFailure(.unsupported, "the provider has no \(algorithm.noiseName)")
+    }
+
+    /// The hash function of the given name.
+    ///
+    /// - Throws: `.unsupported`.
+    public func hash(_ name: HashName) throws(CryptoFailure) -> any HashAlgorithm {
+        for hash in hashes where hash.algorithm == name { return hash }
+        throw CryptoFailure(.unsupported, "the provider has no \(name.rawValue)")
+    }
+
+    /// SHA-256.
+    ///
+    /// - Throws: `.unsupported`.
+    public var sha256: any HashAlgorithm {
+        get throws(CryptoFailure) { try hash(.sha256) }
+    }
+
+    /// The identity signature scheme.
+    ///
+    /// - Throws: `.unsupported`.
+    public var ed25519: any SignatureScheme {
+        get throws(CryptoFailure) {
+            for scheme in signatureSchemes where scheme.name == "ed25519" { return scheme }
+            throw CryptoFailure(.unsupported, "the provider has no ed25519")
+        }
+    }
+
+    /// The handshake's and the envelope's key agreement.
+    ///
+    /// - Throws: `.unsupported`.
+    public var x25519: any KeyAgreement {
+        get throws(CryptoFailure) {
+            for agreement in keyAgreements where agreement.noiseName == "25519" { return agreement }
+            throw CryptoFailure(.unsupported, "the provider has no X25519")
+        }
+    }
+}

@@ -42,6 +42,14 @@ public enum HashName: String, Sendable, CaseIterable {
 
     /// Bytes of a digest.
     public var digestByteCount: Int { 32 }
+
+    /// Bytes of the input block, which HMAC pads keys to.
+    public var blockByteCount: Int {
+        switch self {
+        case .sha256: 64
+        case .blake2b256: 128
+        }
+    }
 }
 
 /// A source of unpredictable bytes.

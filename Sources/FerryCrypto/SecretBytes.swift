@@ -13,7 +13,7 @@ public protocol SecretAllocator: Sendable {
     private let storage: UnsafeMutableRawBufferPointer
     private let allocator: any SecretAllocator
 
-    /// Fills `byteCount` bytes in place.
+    /// Fills `byteCount` bytes in place; `body` must fill them all unless it throws.
     public init<E: Error>(byteCount: Int, allocator: any SecretAllocator, _ body: (inout OutputRawSpan) throws(E) -> Void) throws(E) {
         let buffer = unsafe allocator.allocate(byteCount: byteCount)
         var output = unsafe OutputRawSpan(buffer: buffer, initializedCount: 0)
@@ -27,6 +27,16 @@ public protocol SecretAllocator: Sendable {
         precondition(written == byteCount, "a secret must be filled whole")
         unsafe storage = buffer
         self.allocator = allocator
+    }
+
+    /// Copies bytes that the caller wipes.
+    public init(copying bytes: RawSpan, allocator: any SecretAllocator) {
+        self.init(byteCount: bytes.byteCount, allocator: allocator) { $0.append(contentsOf: bytes) }
+    }
+
+    /// Draws `byteCount` random bytes.
+    public init(randomByteCount byteCount: Int, crypto: CryptoProvider) {
+        self.init(byteCount: byteCount, allocator: crypto.secrets) { crypto.random.fill(&$0) }
     }
 
     deinit {
@@ -46,6 +56,6 @@ public protocol SecretAllocator: Sendable {
 
     /// A second copy in the same kind of memory.
     public borrowing func copy() -> SecretBytes {
-        SecretBytes(byteCount: byteCount, allocator: allocator) { $0.append(contentsOf: bytes) }
+        SecretBytes(copying: bytes, allocator: allocator)
     }
 }

@@ -27,21 +27,24 @@ public func forwardHash(_ link: CausalLink, _ payload: RawSpan) -> UInt64 {
 ///
 /// - Parameter key: at most 32 bytes.
 public func keyedBlake2s(key: RawSpan, _ message: RawSpan) -> FixedBytes32 {
-    precondition(key.byteCount <= 32, "BLAKE2s keys have at most 32 bytes")
-    let digest = [UInt8](rawCapacity: 32) { output in
-        unsafe output.withUnsafeMutableBytes { buffer, count in
-            unsafe message.withUnsafeBytes { message in
-                unsafe key.withUnsafeBytes { key in
-                    _ = unsafe blake2s(
-                        buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), message.baseAddress, key.baseAddress, 32, message.count,
-                        key.count)
-                }
-            }
-            count = 32
-        }
-    }
+    let digest = [UInt8](rawCapacity: 32) { keyedBlake2s(key: key, message, into: &$0) }
     guard let bytes = FixedBytes32(digest) else { preconditionFailure("blake2s wrote 32 bytes") }
     return bytes
+}
+
+/// Keyed BLAKE2s appended to memory of the caller's choice, for digests that are secret.
+package func keyedBlake2s(key: RawSpan, _ message: RawSpan, into output: inout OutputRawSpan) {
+    precondition(key.byteCount <= 32, "BLAKE2s keys have at most 32 bytes")
+    precondition(output.freeCapacity >= 32, "output span overflow")
+    unsafe output.withUnsafeMutableBytes { buffer, count in
+        let digest = unsafe buffer.baseAddress.map { unsafe ($0 + count).assumingMemoryBound(to: UInt8.self) }
+        unsafe message.withUnsafeBytes { message in
+            unsafe key.withUnsafeBytes { key in
+                _ = unsafe blake2s(digest, message.baseAddress, key.baseAddress, 32, message.count, key.count)
+            }
+        }
+        count += 32
+    }
 }
 
 extension FixedBytes32 {
