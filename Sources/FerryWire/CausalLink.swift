@@ -46,16 +46,11 @@ extension CausalLink: FixedByteCount {
     }
 
     /// Appends 32 bytes; the caller guarantees the free capacity.
-    public func append(to output: inout OutputRawSpan) { encode(into: &output) }
-}
-
-extension CausalLink: WireEncodable {
-    /// Writes origin, horizon, sequence and parent.
-    public func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
-        sink.append(littleEndian: origin.rawValue)
-        sink.append(littleEndian: horizon)
-        sink.append(littleEndian: sequence)
-        sink.append(littleEndian: parent)
+    public func append(to output: inout OutputRawSpan) {
+        output.append(littleEndian: origin.rawValue)
+        output.append(littleEndian: horizon)
+        output.append(littleEndian: sequence)
+        output.append(littleEndian: parent)
     }
 }
 
@@ -73,5 +68,24 @@ public struct CausalEvent: Hashable, Sendable {
         self.link = link
         self.payload = payload
         self.receivedAt = receivedAt
+    }
+}
+
+extension CausalEvent {
+    /// Bytes that an event without payload takes: link, payload length, receive time.
+    static let minimumByteCount = CausalLink.byteCount + 4 + 8
+
+    /// Reads link, payload behind a 32-bit length, receive time.
+    init(from reader: inout ByteReader, payloadLimit: Int) throws(WireError) {
+        link = try reader.read("event link")
+        payload = try reader.readBytes32(limit: payloadLimit, "event payload")
+        receivedAt = try reader.readUInt64("event time")
+    }
+
+    /// Writes link, payload behind a 32-bit length, receive time.
+    func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable, payloadLimit: Int = Int(UInt32.max)) {
+        sink.append(fixed: link)
+        sink.append(length32: payload, limit: payloadLimit, "event payload")
+        sink.append(littleEndian: receivedAt)
     }
 }

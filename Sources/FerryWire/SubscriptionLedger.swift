@@ -61,28 +61,6 @@ public struct SubscriptionLedger: Hashable, Sendable {
         return low
     }
 
-    /// The ledger's one encoding; four zero bytes when it is empty (a snapshot then carries none at all).
-    ///
-    /// - Throws: `.limitExceeded` for a token beyond 65,535 bytes.
-    public func encoded() throws(WireError) -> [UInt8] {
-        for entry in entries where (entry.token?.count ?? 0) > WireLimits.channelTokenByteCount {
-            throw WireError(.limitExceeded, "a channel token exceeds \(WireLimits.channelTokenByteCount) bytes")
-        }
-        var counter = ByteCounter()
-        write(into: &counter)
-        return [UInt8](rawCapacity: counter.byteCount) { write(into: &$0) }
-    }
-
-    private func write(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
-        sink.append(littleEndian: UInt32(entries.count))
-        for entry in entries {
-            sink.append(littleEndian: entry.publisher)
-            sink.append(length16: entry.channel.utf8)
-            sink.append(flag: entry.token != nil)
-            if let token = entry.token { sink.append(length16: token) }
-        }
-    }
-
     /// Decodes a ledger; no bytes are an empty one, and of two entries for one pair the later wins.
     ///
     /// - Throws: `.truncated`, `.invalidText` for a channel name, `.invalidValue` for a flag, `.trailingBytes`.
@@ -108,6 +86,21 @@ public struct SubscriptionLedger: Hashable, Sendable {
         for (_, entry) in sorted {
             if let last = entries.last, !last.precedes(entry) { entries.removeLast() }
             entries.append(entry)
+        }
+    }
+}
+
+extension SubscriptionLedger: WireEncodable {
+    /// Writes the ledger's one encoding; four zero bytes when it is empty (a snapshot then carries none at all).
+    ///
+    /// Without one are tokens beyond 65,535 bytes (`.limitExceeded`).
+    public func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
+        sink.append(count32: entries.count, "subscriptions")
+        for entry in entries {
+            sink.append(littleEndian: entry.publisher)
+            sink.append(length16: entry.channel.utf8, "channel name")
+            sink.append(flag: entry.token != nil)
+            if let token = entry.token { sink.append(length16: token, limit: WireLimits.channelTokenByteCount, "channel token") }
         }
     }
 }

@@ -17,12 +17,28 @@ public enum WireLimits {
     /// Sequences that one continuity proof may span.
     public static let continuityProofSpan: UInt64 = 100_000
 
-    /// Payload bytes of one event on a lane.
-    public static let eventPayloadByteCount = 1 << 20
-    /// UTF-8 bytes of a text that a person reads: a refusal's detail, a progress line.
+    /// Bytes of one message of the Ferry profile.
+    public static let messageByteCount = 1 << 20
+    /// Payload bytes of one event: whatever carries it fits a message.
+    public static let eventPayloadByteCount = (1 << 20) - (1 << 10)
+    /// Move-log entries in one `BufferedEvents` of the Ferry profile.
+    public static let bufferedEventCount = 16_384
+    /// Lanes whose cursors a Release or a snapshot header lists.
+    public static let cursorCount = 32_768
+    /// Subscribers whose lanes a snapshot header lists.
+    public static let outputLaneCount = 4_096
+    /// Unacknowledged outputs of one lane in a snapshot header.
+    public static let unacknowledgedOutputCount = 16_384
+    /// Bytes of a snapshot header: with everything around it, it fits a message.
+    public static let snapshotHeaderByteCount = (1 << 20) - (4 << 10)
+    /// Bytes of a subscription ledger in a snapshot header.
+    public static let bindingsByteCount = 256 << 10
+    /// Plain bytes of a state.
+    public static let stateByteCount: UInt64 = 1 << 48
+    /// UTF-8 bytes of a text that only a person reads: the message of a failure, the cause of a stall. Longer ones are clipped.
     public static let textByteCount = 1_024
-    /// UTF-8 bytes of a name: a daemon kind, a compressor.
-    public static let nameByteCount = 255
+    /// UTF-8 bytes of the name of a daemon kind.
+    public static let kindNameByteCount = 255
     /// UTF-8 bytes of a transport address.
     public static let addressByteCount = 1_024
 }

@@ -1,5 +1,5 @@
 /// Claims that a daemon's chain is unbroken between two outputs: 40 bytes, origin, both sequences, both forward hashes.
-public struct ContinuityProof: Hashable, Sendable {
+public struct ContinuityProof: WireDecodable, Hashable, Sendable {
     /// The daemon.
     public var origin: OriginHash
     /// The first output.
@@ -20,17 +20,15 @@ public struct ContinuityProof: Hashable, Sendable {
         self.toHash = toHash
     }
 
-    /// Decodes exactly 40 bytes.
+    /// Reads 40 bytes.
     ///
-    /// - Throws: `.truncated`, `.trailingBytes`.
-    public init(decoding bytes: RawSpan) throws(WireError) {
-        var reader = ByteReader(bytes)
+    /// - Throws: `.truncated`.
+    public init(from reader: inout ByteReader) throws(WireError) {
         origin = OriginHash(rawValue: try reader.readUInt64("origin"))
         fromSequence = try reader.readUInt64("first sequence")
         toSequence = try reader.readUInt64("last sequence")
         fromHash = try reader.readUInt64("first hash")
         toHash = try reader.readUInt64("last hash")
-        try reader.finish("continuity proof")
     }
 
     /// What verification against a log finds wrong.

@@ -1,7 +1,4 @@
 extension MigrationMessage {
-    /// Bytes that the smallest event of a `BufferedEvents` takes: link, payload length, receive time.
-    static let minimumEventByteCount = CausalLink.byteCount + 4 + 8
-
     /// Decodes one message as strictly as net-mesh does, in its order of checks, and ignores what follows the message.
     ///
     /// - Throws: `.truncated`, `.unknownType`, `.limitExceeded`, `.invalidValue`, `.invalidText`.
@@ -28,13 +25,11 @@ extension MigrationMessage {
 
     private static func readEvents(from reader: inout ByteReader) throws(WireError) -> [CausalEvent] {
         let count = try reader.readCount(
-            limit: WireLimits.netMeshBufferedEventCount, minimumByteCount: minimumEventByteCount, "buffered events")
+            limit: WireLimits.netMeshBufferedEventCount, minimumByteCount: CausalEvent.minimumByteCount, "buffered events")
         var events: [CausalEvent] = []
         events.reserveCapacity(count)
         for _ in 0..<count {
-            let link: CausalLink = try reader.read("event link")
-            let payload = try reader.readBytes32(limit: WireLimits.netMeshChunkByteCount, "event payload")
-            events.append(CausalEvent(link: link, payload: payload, receivedAt: try reader.readUInt64("event time")))
+            events.append(try CausalEvent(from: &reader, payloadLimit: WireLimits.netMeshChunkByteCount))
         }
         return events
     }

@@ -13,8 +13,8 @@
 /// | 93 + S + B | 1 | envelope flag |
 /// | 94 + S + B | 0 or 209 | envelope |
 public struct StateSnapshot: Hashable, Sendable {
-    /// The first four bytes of versions 2 and 3.
-    static let magic: [UInt8] = Array("CDS1".utf8)
+    /// `CDS1`, little-endian: the first four bytes of versions 2 and 3.
+    static let magic: UInt32 = 0x3153_4443
     /// The version that this type is.
     static let version: UInt8 = 2
     /// Version byte of the envelopes that it may carry.
@@ -52,40 +52,6 @@ public struct StateSnapshot: Hashable, Sendable {
         self.headPayload = headPayload
     }
 
-    /// The snapshot's one encoding.
-    ///
-    /// - Throws: `.limitExceeded` when state or bindings exceed 32 bits, `.invalidValue` for an envelope of another size or version,
-    ///   `.inconsistent` when the link is not the entity's.
-    public func encoded() throws(WireError) -> [UInt8] {
-        guard UInt32(exactly: state.count) != nil, UInt32(exactly: bindings.count) != nil else {
-            throw WireError(.limitExceeded, "state of \(state.count) bytes or bindings of \(bindings.count) exceed 32 bits")
-        }
-        if let envelope {
-            guard envelope.count == WireLimits.identityEnvelopeByteCount, envelope.first == Self.envelopeVersion else {
-                throw WireError(.invalidValue, "envelope of \(envelope.count) bytes is not of version \(Self.envelopeVersion)")
-            }
-        }
-        guard chainLink.origin == entity.originHash else {
-            throw WireError(.inconsistent, "the chain link's origin is not the entity's")
-        }
-        var counter = ByteCounter()
-        write(into: &counter)
-        return [UInt8](rawCapacity: counter.byteCount) { write(into: &$0) }
-    }
-
-    private func write(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
-        sink.append(contentsOf: Self.magic.rawSpan)
-        sink.append(littleEndian: Self.version)
-        sink.append(fixed: entity)
-        sink.append(littleEndian: throughSequence)
-        chainLink.encode(into: &sink)
-        sink.append(littleEndian: createdAt)
-        sink.append(length32: state)
-        sink.append(length32: bindings)
-        sink.append(flag: envelope != nil)
-        if let envelope { sink.append(contentsOf: envelope.rawSpan) }
-    }
-
     /// Decodes a whole snapshot.
     ///
     /// Not checked, as in net-mesh: parent hash, horizon, creation time, the envelope behind its version byte, the contents of the bindings.
@@ -117,7 +83,7 @@ public struct StateSnapshot: Hashable, Sendable {
 
     private static func readHead(from reader: inout ByteReader) throws(WireError) -> EntityID {
         let magic = try reader.readUInt32("magic")
-        guard magic == Self.magic.rawSpan.littleEndianUInt32(at: 0) else { throw WireError(.badMagic, "not a CDS1 snapshot") }
+        guard magic == Self.magic else { throw WireError(.badMagic, "not a CDS1 snapshot") }
         let version = try reader.readUInt8("snapshot version")
         guard version == Self.version else { throw WireError(.unknownVersion, "snapshot version \(version)") }
         return try reader.read("entity id")
@@ -131,5 +97,30 @@ public struct StateSnapshot: Hashable, Sendable {
         var reader = ByteReader(piece)
         let entity = try readHead(from: &reader)
         guard entity.originHash == origin else { throw WireError(.originMismatch, "the snapshot is of another daemon") }
+    }
+}
+
+extension StateSnapshot: WireEncodable {
+    /// Writes the snapshot's one encoding.
+    ///
+    /// Without one are state or bindings beyond 32 bits (`.limitExceeded`), an envelope of another size or version (`.invalidValue`), and a
+    /// link that is not the entity's (`.inconsistent`).
+    public func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
+        sink.require(
+            chainLink.origin == entity.originHash, WireError(.inconsistent, "the chain link's origin is not the entity's"))
+        sink.append(littleEndian: Self.magic)
+        sink.append(littleEndian: Self.version)
+        sink.append(fixed: entity)
+        sink.append(littleEndian: throughSequence)
+        sink.append(fixed: chainLink)
+        sink.append(littleEndian: createdAt)
+        sink.append(length32: state, "state")
+        sink.append(length32: bindings, "bindings")
+        sink.append(flag: envelope != nil)
+        guard let envelope else { return }
+        sink.require(
+            envelope.count == WireLimits.identityEnvelopeByteCount && envelope.first == Self.envelopeVersion,
+            WireError(.invalidValue, "envelope of \(envelope.count) bytes is not of version \(Self.envelopeVersion)"))
+        sink.append(contentsOf: envelope.rawSpan)
     }
 }
