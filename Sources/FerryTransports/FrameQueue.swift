@@ -103,6 +103,9 @@ public final class FrameQueue: Sendable {
         state.withLock { $0.limits = limits }
     }
 
+    /// How many payload bytes wait in the queue.
+    public var byteCount: Int { state.withLock { $0.contents.byteCount } }
+
     // MARK: Sending
 
     /// Copies `frames`, cut into `frameByteCount` bytes each, the last one possibly shorter, into the queue, if all of them fit.
