@@ -1,0 +1,57 @@
+/// An inner node of the paged store's tree. It is only changed while uniquely referenced, so sharing it is safe.
+final class PagedBytesNode: @unchecked Sendable {
+    /// Children of a node. A node is copied as a whole on the first write below it after a copy of the store: more children mean
+    /// longer copies, fewer mean more levels.
+    static let fanOutBits = 8
+    static var fanOut: Int { 1 << fanOutBits }
+
+    /// 0 when the children are pages, otherwise the number of node levels below.
+    let level: Int
+    /// The children at level 0.
+    var pages: ContiguousArray<PagedBytesPage>
+    /// The children above level 0.
+    var nodes: ContiguousArray<PagedBytesNode>
+
+    init(pages: ContiguousArray<PagedBytesPage>) {
+        level = 0
+        self.pages = pages
+        nodes = []
+    }
+
+    init(level: Int, nodes: ContiguousArray<PagedBytesNode>) {
+        self.level = level
+        pages = []
+        self.nodes = nodes
+    }
+
+    /// A node that shares the other's children.
+    init(copying other: PagedBytesNode) {
+        level = other.level
+        pages = other.pages
+        nodes = other.nodes
+    }
+
+    /// A tree of `pageCount` references to one page, with as few nodes as there are different ones.
+    static func uniform(_ page: PagedBytesPage, pageCount: Int) -> PagedBytesNode {
+        var level = 0
+        while pageCount > capacity(level) { level += 1 }
+        return uniform(page, pageCount: pageCount, level: level)
+    }
+
+    private static func uniform(_ page: PagedBytesPage, pageCount: Int, level: Int) -> PagedBytesNode {
+        guard level > 0 else { return PagedBytesNode(pages: ContiguousArray(repeating: page, count: pageCount)) }
+        let below = capacity(level - 1)
+        var nodes = ContiguousArray<PagedBytesNode>()
+        if pageCount >= below {
+            nodes = ContiguousArray(repeating: uniform(page, pageCount: below, level: level - 1), count: pageCount / below)
+        }
+        if !pageCount.isMultiple(of: below) { nodes.append(uniform(page, pageCount: pageCount % below, level: level - 1)) }
+        return PagedBytesNode(level: level, nodes: nodes)
+    }
+
+    /// The most pages below a node of `level`.
+    static func capacity(_ level: Int) -> Int { 1 << (fanOutBits * (level + 1)) }
+
+    /// The child slot towards page `index`.
+    func slot(_ index: Int) -> Int { (index >> (Self.fanOutBits * level)) & (Self.fanOut - 1) }
+}
