@@ -55,8 +55,8 @@ public struct FerryMessage: Hashable, Sendable {
         case activateTarget(ReleaseHash)
         /// S → O: the source is gone; its figures of the move.
         case cleanupComplete(MoveFigures)
-        /// S → O: the move ended without a new owner.
-        case migrationFailed(MigrationFailed)
+        /// Any participant → any other: the move failed for this reason.
+        case migrationFailed(FailureReason)
         /// O → S, T → S: please give up (a request); S → T, S → O: given up (a decision).
         case abort(FailureReason)
         /// S → whoever asked to abort after the commit.
@@ -191,20 +191,6 @@ public struct CutoverNotify: Hashable, Sendable {
     public init(release: ReleaseHash, envelope: [UInt8]) {
         self.release = release
         self.envelope = envelope
-    }
-}
-
-/// The source goes on as the owner.
-public struct MigrationFailed: Hashable, Sendable {
-    /// Why.
-    public var reason: FailureReason
-    /// Whether the commit had been sent: the source then goes on under a new epoch, and the target's node has had the key in its hands.
-    public var isAfterCommit: Bool
-
-    /// Joins the two.
-    public init(reason: FailureReason, isAfterCommit: Bool) {
-        self.reason = reason
-        self.isAfterCommit = isAfterCommit
     }
 }
 
