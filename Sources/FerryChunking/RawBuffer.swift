@@ -13,6 +13,7 @@ struct RawBuffer: ~Copyable, @unchecked Sendable {
         unsafe bytes = .allocate(byteCount: byteCount, alignment: 16)
     }
 
+    @inlinable
     deinit {
         unsafe bytes.deallocate()
     }
