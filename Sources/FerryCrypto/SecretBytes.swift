@@ -54,6 +54,11 @@ public protocol SecretAllocator: Sendable {
         }
     }
 
+    /// Appends a copy to memory that the caller wipes; traps when the free capacity is smaller.
+    public borrowing func append(to output: inout OutputRawSpan) {
+        output.append(contentsOf: bytes)
+    }
+
     /// A second copy in the same kind of memory.
     public borrowing func copy() -> SecretBytes {
         SecretBytes(copying: bytes, allocator: allocator)
