@@ -1,0 +1,121 @@
+public import FerryCrypto
+public import FerryWire
+
+extension EmitterLane {
+    /// Takes in an answer on this lane.
+    ///
+    /// - Parameter node: the authenticated peer that sent it, or the own node.
+    public mutating func receive(_ answer: LaneMessage.Body, from node: NodeKey, crypto: CryptoProvider, now: Timestamp) {
+        guard failure == nil else { return }
+        switch answer {
+        case .welcome(let cursor, let epoch):
+            guard believe(node, epoch) else { return }
+            open(cursor: cursor, epoch: epoch, now: now)
+        case .acknowledgement(let cursor, let epoch):
+            guard acknowledged != nil, believe(node, epoch) else { return }
+            acknowledge(cursor, now: now)
+        case .gap(let cursor, let epoch):
+            guard acknowledged != nil, believe(node, epoch) else { return }
+            acknowledge(cursor, now: now)
+            guard rewoundAt != cursor else { return }
+            rewoundAt = cursor
+            sentCount = 0
+        case .hold(_, let retryAfter):
+            guard node == belief.node || phase == .discovering || belief.node == nil else { return }
+            // A day is longer than every move and keeps the sum in range.
+            let interval = min(Duration.nanoseconds(Int64(clamping: retryAfter)), .seconds(86_400))
+            hold(until: now + min(max(interval, .milliseconds(1)), limits.retry.upperBound), by: node)
+        case .moved(let moved):
+            follow(moved, crypto: crypto)
+        case .notHere:
+            guard node == belief.node, phase != .discovering else { return }
+            attemptCount = max(attemptCount, 1)
+            phase = .discovering
+            helloIsDue = true
+            retryAt = nil
+        case .violation:
+            guard node == belief.node else { return }
+            fail(.violation, "the owner refuses the lane")
+        case .hello, .event:
+            return
+        }
+    }
+
+    /// Whether an answer counts, taking over the pair that it proves when it is newer.
+    private mutating func believe(_ node: NodeKey, _ epoch: Epoch) -> Bool {
+        if epoch > belief.epoch {
+            // The address is a hint that came with the node; another node needs another one.
+            let address = belief.node == node ? belief.address : ""
+            belief = OwnerBelief(node: node, address: address, epoch: epoch)
+            rewoundAt = nil
+            sentCount = 0
+            return true
+        }
+        guard epoch == belief.epoch, epoch > .none else { return false }
+        return node == belief.node
+    }
+
+    private mutating func open(cursor: UInt64, epoch: Epoch, now: Timestamp) {
+        if let acknowledged {
+            guard cursor >= acknowledged || cursor >= lastSequence else {
+                // A welcome that an acknowledgement has overtaken says nothing new.
+                if phase != .open { loseAccepted(cursor, acknowledged) }
+                return
+            }
+            acknowledge(cursor, now: now)
+        } else {
+            acknowledged = cursor
+            lastSequence = cursor
+            if chain.head.sequence != cursor, chain.head.sequence < cursor {
+                // A predecessor of this emitter went further: go on above what it had processed.
+                let head = CausalLink(origin: emitter, horizon: 0, sequence: cursor, parent: 0)
+                chain = ChainBuilder(head: head, headPayload: [])
+            }
+            number()
+        }
+        guard failure == nil else { return }
+        if phase != .open { sentCount = 0 }
+        phase = .open
+        helloIsDue = false
+        attemptCount = 0
+        retryAt = nil
+        if sentCount > 0 { arm(now) }
+    }
+
+    private mutating func loseAccepted(_ cursor: UInt64, _ acknowledged: UInt64) {
+        fail(.acceptedEventsLost, "the owner has processed up to \(cursor), an earlier one had accepted \(acknowledged)")
+    }
+
+    private mutating func acknowledge(_ cursor: UInt64, now: Timestamp) {
+        guard let known = acknowledged, cursor > known, cursor <= lastSequence else { return }
+        acknowledged = cursor
+        while numberedCount > 0, let first = waiting.first, first.link.sequence <= cursor {
+            waiting.removeFirst()
+            waitingByteCount -= first.payload.count
+            acceptedCount += 1
+            numberedCount -= 1
+            sentCount = max(0, sentCount - 1)
+        }
+        attemptCount = 0
+        retryAt = nil
+        // An owner that acknowledges is found and awake, whatever the lane was waiting for.
+        phase = .open
+        if sentCount > 0 { arm(now) }
+    }
+
+    private mutating func hold(until: Timestamp, by node: NodeKey) {
+        if belief.node == nil { belief.node = node }
+        phase = .held(until: until)
+        attemptCount = 0
+    }
+
+    private mutating func follow(_ moved: Moved, crypto: CryptoProvider) {
+        guard moved.daemon.originHash == daemon, moved.epoch > belief.epoch, HandOverProofs.isValid(moved, crypto: crypto) else { return }
+        belief = OwnerBelief(node: moved.target, address: moved.targetAddress, epoch: moved.epoch)
+        rewoundAt = nil
+        attemptCount = 0
+        retryAt = nil
+        phase = acknowledged == nil ? .opening : .open
+        rewind()
+    }
+}

@@ -1,0 +1,88 @@
+internal import FerryWire
+
+// Timers, views, caps and forgetting.
+extension MigrationDispatcher {
+    /// When ``deadlineReached(now:wallClock:)`` wants to be called; nil when nothing is pending.
+    public var nextDeadline: Timestamp? {
+        var earliest: Timestamp?
+        for slot in slots.values {
+            for deadline in [slot.orchestrator?.nextDeadline, slot.source?.nextDeadline, slot.target?.nextDeadline] {
+                guard let deadline else { continue }
+                earliest = min(earliest ?? deadline, deadline)
+            }
+        }
+        return earliest
+    }
+
+    /// Runs what is due; early, late and repeated calls are harmless.
+    public mutating func deadlineReached(now: Timestamp, wallClock: UInt64) {
+        for slot in orderedSlots {
+            slot.orchestrator?.deadlineReached(now: now, &effects)
+            slot.source?.deadlineReached(now: now, &effects)
+            slot.target?.deadlineReached(now: now, &effects)
+        }
+        drainLoopback(now: now, wallClock: wallClock)
+        forgetClosed(wallClock: wallClock)
+    }
+
+    /// Every move that this node knows of, oldest first, one view for each role that the node plays in it.
+    public var moves: [MoveView] {
+        orderedSlots.flatMap { slot in
+            [slot.orchestrator?.view, slot.source?.view, slot.target?.view].compactMap { $0 }
+        }
+    }
+
+    /// Forgets moves that are over on both sides and whose order has lapsed, so that no late message can revive them.
+    public mutating func forgetClosed(wallClock: UInt64) {
+        for (migration, slot) in slots where slot.isClosed && slot.attempt.order.expiresAt <= wallClock { slots[migration] = nil }
+    }
+
+    /// Slots in the order in which they were made; a dictionary's own order differs between runs.
+    var orderedSlots: [MoveSlot] { slots.values.sorted { $0.ordinal < $1.ordinal } }
+
+    mutating func insert(_ attempt: MoveAttempt) -> MoveSlot {
+        let slot = MoveSlot(ordinal: nextOrdinal, attempt: attempt)
+        nextOrdinal += 1
+        slots[attempt.migration] = slot
+        return slot
+    }
+
+    func check(_ order: MoveOrder, wallClock: UInt64) throws(FailureReason) {
+        guard order.source != order.target else { throw FailureReason(.protocolViolation, "source and target are one node") }
+        guard order.mode == .stopAndCopy else { throw FailureReason(.modeNotSupported, "this node moves in stop-and-copy mode") }
+        guard order.expiresAt > wallClock else { throw FailureReason(.orderExpired) }
+    }
+
+    /// Makes sure that one more move fits under the caps, forgetting what is over and closed, oldest first.
+    mutating func makeRoom(for role: MoveRole, wallClock: UInt64) throws(FailureReason) {
+        let limits = environment.limits
+        let active = slots.values.count { $0.isActive(role) }
+        guard active < limits.movesPerRole else { throw FailureReason(.noCapacity, "\(active) moves in progress as \(role)") }
+        guard slots.count >= limits.rememberedMoveCount else { return }
+        forgetClosed(wallClock: wallClock)
+        guard slots.count < limits.rememberedMoveCount else {
+            throw FailureReason(.noCapacity, "\(slots.count) moves are remembered until their orders lapse")
+        }
+    }
+}
+
+extension MoveSlot {
+    /// Whether every role here is over and needs no answer of any peer.
+    var isClosed: Bool { (orchestrator?.isClosed ?? true) && (source?.isClosed ?? true) && (target?.isClosed ?? true) }
+
+    func hasMachine(_ role: MoveRole) -> Bool {
+        switch role {
+        case .orchestrator: orchestrator?.epoch != nil
+        case .source: source?.epoch != nil
+        case .target: target?.epoch != nil
+        }
+    }
+
+    func isActive(_ role: MoveRole) -> Bool {
+        switch role {
+        case .orchestrator: orchestrator?.isActive ?? false
+        case .source: source?.isActive ?? false
+        case .target: target?.isActive ?? false
+        }
+    }
+}

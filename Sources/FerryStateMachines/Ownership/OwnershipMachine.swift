@@ -1,0 +1,208 @@
+public import FerryWire
+
+/// One node's ownership of one daemon: who may process, up to where every lane is processed, and under which epoch.
+///
+/// States and transitions (system.md §3, §4):
+/// ```
+/// spawn ──▶ active ──fence──▶ fenced ──commit──▶ inDoubt ──retire──▶ moved
+///             ▲  ▲               │                  │
+///             │  └────resume─────┘ same epoch       │
+///             └───────resume────────────────────────┘ epoch of the attempt plus one
+/// restore ──▶ standby ──activate──▶ active
+/// ```
+/// Fencing burns the attempt's epoch, so that no two releases ever carry one number, also if the attempt is given up.
+///
+/// Invalid input. Our bug: `processed` outside `active` or out of order stops the process. The peer's fault: an event that claims a
+/// predecessor below the cursor, or one lane more than the cap, is answered `violation`. Harmless: transitions of another migration
+/// than the current one return false and change nothing.
+public struct OwnershipMachine: ~Copyable {
+    /// The daemon.
+    public let daemon: EntityID
+    /// Drawn when it was first spawned.
+    public let lineage: LineageID
+    /// Where this node stands.
+    public private(set) var standing: OwnershipStanding
+    /// The highest epoch that any owner or attempt has used; travels with the daemon.
+    public private(set) var highestBurntEpoch: Epoch
+
+    private let limits: OwnershipLimits
+    private var cursors: [OriginHash: UInt64]
+    private var attemptEpoch = Epoch.none
+
+    /// A daemon that is spawned here.
+    public init(spawning daemon: EntityID, lineage: LineageID, epoch: Epoch = .first, limits: OwnershipLimits = .init()) {
+        self.daemon = daemon
+        self.lineage = lineage
+        self.limits = limits
+        standing = .active(epoch)
+        highestBurntEpoch = epoch
+        cursors = [:]
+    }
+
+    /// A daemon that was restored from `snapshot` and waits for its activation.
+    ///
+    /// - Returns: nil when the snapshot has more lanes than the cap.
+    public init?(standbyFor migration: MigrationID, snapshot: SnapshotHeader, limits: OwnershipLimits = .init()) {
+        guard snapshot.cursors.count <= limits.laneCount else { return nil }
+        daemon = snapshot.entity
+        lineage = snapshot.lineage
+        self.limits = limits
+        standing = .standby(snapshot.epoch, migration)
+        highestBurntEpoch = snapshot.epoch
+        cursors = Dictionary(minimumCapacity: snapshot.cursors.count)
+        for cursor in snapshot.cursors { cursors[cursor.emitter] = cursor.sequence }
+    }
+
+    // MARK: Lanes
+
+    /// The epoch under which this node owns the daemon, or last did.
+    public var epoch: Epoch {
+        switch standing {
+        case .active(let epoch), .fenced(let epoch, _), .inDoubt(let epoch, _), .standby(let epoch, _): epoch
+        case .moved(let moved): moved.epoch
+        }
+    }
+
+    /// The highest sequence processed on a lane; 0 when there is none.
+    public func cursor(of emitter: OriginHash) -> UInt64 { cursors[emitter] ?? 0 }
+
+    /// All cursors, sorted by emitter, as snapshots and releases state them.
+    public var sortedCursors: [LaneCursor] {
+        cursors.map { LaneCursor(emitter: $0.key, sequence: $0.value) }.sorted { $0.emitter < $1.emitter }
+    }
+
+    /// Decides about an event; constant time, no allocation.
+    public func admit(_ event: borrowing LaneEvent, from emitter: OriginHash) -> LaneVerdict {
+        let known = cursors[emitter]
+        let cursor = known ?? 0
+        let sequence = event.link.sequence
+        switch standing {
+        case .active(let epoch):
+            if sequence <= cursor { return .acknowledge(cursor: cursor, epoch: epoch) }
+            if event.previous > cursor {
+                return event.previous < sequence ? .gap(cursor: cursor, epoch: epoch) : .violation
+            }
+            guard event.previous == cursor, known != nil || cursors.count < limits.laneCount else { return .violation }
+            return .process
+        case .fenced(let epoch, let migration):
+            // Processed before the fence, so also part of what was frozen.
+            if sequence <= cursor { return .acknowledge(cursor: cursor, epoch: epoch) }
+            return .hold(migration: migration, retryAfter: limits.holdInterval)
+        case .inDoubt(let epoch, let moved):
+            return sequence <= cursor ? .acknowledge(cursor: cursor, epoch: epoch) : .moved(moved)
+        case .moved(let moved):
+            return .moved(moved)
+        case .standby(_, let migration):
+            return .hold(migration: migration, retryAfter: limits.holdInterval)
+        }
+    }
+
+    /// Decides about a `hello`.
+    public func welcome(_ emitter: OriginHash) -> LaneVerdict {
+        switch standing {
+        case .active(let epoch):
+            guard let cursor = cursors[emitter] else {
+                return cursors.count < limits.laneCount ? .welcome(cursor: 0, epoch: epoch) : .violation
+            }
+            return .welcome(cursor: cursor, epoch: epoch)
+        case .fenced(_, let migration), .standby(_, let migration):
+            return .hold(migration: migration, retryAfter: limits.holdInterval)
+        case .inDoubt(_, let moved), .moved(let moved):
+            return .moved(moved)
+        }
+    }
+
+    /// Advances a lane's cursor over an event that `admit` let through and the daemon has processed, or thrown on.
+    ///
+    /// - Returns: the acknowledgement that may now be sent.
+    @discardableResult
+    public mutating func processed(emitter: OriginHash, sequence: UInt64) -> LaneVerdict {
+        guard case .active(let epoch) = standing else { preconditionFailure("an event was processed while \(standing)") }
+        precondition(sequence > cursor(of: emitter), "an event was processed twice")
+        cursors[emitter] = sequence
+        return .acknowledge(cursor: sequence, epoch: epoch)
+    }
+
+    // MARK: Moves
+
+    /// The epoch that the next attempt would burn; nil once the numbers are used up.
+    public var nextEpoch: Epoch? { highestBurntEpoch.advanced(by: 1) }
+
+    /// The attempt that holds the daemon.
+    public var activeMigration: MigrationID? {
+        switch standing {
+        case .fenced(_, let migration), .standby(_, let migration): migration
+        case .inDoubt(_, let moved): moved.migration
+        case .active, .moved: nil
+        }
+    }
+
+    /// Stops processing for a move and burns its epoch; harmless when repeated for the same move.
+    ///
+    /// - Throws: `.daemonNotFound` when this node is not the owner, `.alreadyMigrating` when another attempt holds the daemon,
+    ///   `.protocolViolation` when the epoch is burnt already.
+    public mutating func fence(_ migration: MigrationID, epoch attempt: Epoch) throws(FailureReason) {
+        switch standing {
+        case .active(let epoch):
+            guard attempt > highestBurntEpoch else {
+                throw FailureReason(.protocolViolation, "epoch \(attempt) is burnt, the next is above \(highestBurntEpoch)")
+            }
+            highestBurntEpoch = attempt
+            attemptEpoch = attempt
+            standing = .fenced(epoch, migration)
+        case .fenced(_, migration) where attempt == attemptEpoch:
+            return
+        case .fenced, .inDoubt, .standby:
+            throw FailureReason(.alreadyMigrating)
+        case .moved:
+            throw FailureReason(.daemonNotFound, "the daemon has moved")
+        }
+    }
+
+    /// Enters doubt: from here on only a take or a proof that there never will be one decides.
+    ///
+    /// - Returns: false, and nothing changes, unless fenced for that very migration and epoch.
+    public mutating func commit(_ moved: Moved) -> Bool {
+        guard case .fenced(let epoch, moved.migration) = standing, moved.epoch == attemptEpoch else { return false }
+        standing = .inDoubt(epoch, moved)
+        return true
+    }
+
+    /// Goes on as the owner, before the commit under the same epoch, after it under the one above the attempt's.
+    ///
+    /// - Returns: the epoch now owned, or nil, with nothing changed, when another migration or none holds the daemon.
+    @discardableResult
+    public mutating func resume(_ migration: MigrationID) -> Epoch? {
+        switch standing {
+        case .fenced(let epoch, migration):
+            standing = .active(epoch)
+            return epoch
+        case .inDoubt(_, let moved) where moved.migration == migration:
+            guard let next = moved.epoch.advanced(by: 1) else { return nil }
+            highestBurntEpoch = max(highestBurntEpoch, next)
+            standing = .active(next)
+            return next
+        case .active, .fenced, .inDoubt, .moved, .standby:
+            return nil
+        }
+    }
+
+    /// Becomes the stub that redirects.
+    ///
+    /// - Returns: false, and nothing changes, unless in doubt about that very migration.
+    public mutating func retire(_ migration: MigrationID) -> Bool {
+        guard case .inDoubt(_, let moved) = standing, moved.migration == migration else { return false }
+        standing = .moved(moved)
+        cursors = [:]
+        return true
+    }
+
+    /// Becomes the owner under the migration's epoch.
+    ///
+    /// - Returns: false, and nothing changes, unless restored for that very migration and epoch.
+    public mutating func activate(_ migration: MigrationID, epoch: Epoch) -> Bool {
+        guard case .standby(epoch, migration) = standing else { return false }
+        standing = .active(epoch)
+        return true
+    }
+}
