@@ -120,7 +120,8 @@ final class FrameStreamHandler: ChannelDuplexHandler {
 
     private func refuse(byteCount: Int) {
         let limit = maximumFrameByteCount
-        inbound.finish(throwing: TransportError(.malformedFrame, "the peer announced a frame of \(byteCount) bytes, allowed are 1 to \(limit)"))
+        let message = "the peer announced a frame of \(byteCount) bytes, allowed are 1 to \(limit)"
+        inbound.finish(throwing: TransportError(.malformedFrame, message))
         context?.close(promise: nil)
     }
 
