@@ -61,6 +61,11 @@ public struct SubscriptionLedger: Hashable, Sendable {
         return low
     }
 
+    /// Decodes an array, as `init(decoding:)` does a raw span.
+    ///
+    /// - Throws: the same.
+    public init(decoding bytes: [UInt8]) throws(WireError) { try self.init(decoding: bytes.rawSpan) }
+
     /// Decodes a ledger; no bytes are an empty one, and of two entries for one pair the later wins.
     ///
     /// - Throws: `.truncated`, `.invalidText` for a channel name, `.invalidValue` for a flag, `.trailingBytes`.

@@ -64,6 +64,11 @@ extension WireDecodable {
         self = try Self(from: &reader)
         try reader.finish("value")
     }
+
+    /// Decodes a value that fills `bytes` exactly.
+    ///
+    /// - Throws: `.trailingBytes`, and what the value's fields throw.
+    public init(decoding bytes: [UInt8]) throws(WireError) { try self.init(decoding: bytes.rawSpan) }
 }
 
 extension WireEncodable where Self: FixedByteCount {

@@ -1,4 +1,9 @@
 extension MigrationMessage {
+    /// Decodes an array, as `init(decoding:)` does a raw span.
+    ///
+    /// - Throws: the same.
+    public init(decoding bytes: [UInt8]) throws(WireError) { try self.init(decoding: bytes.rawSpan) }
+
     /// Decodes one message as strictly as net-mesh does, in its order of checks, and ignores what follows the message.
     ///
     /// - Throws: `.truncated`, `.unknownType`, `.limitExceeded`, `.invalidValue`, `.invalidText`.

@@ -52,6 +52,11 @@ public struct StateSnapshot: Hashable, Sendable {
         self.headPayload = headPayload
     }
 
+    /// Decodes an array, as `init(decoding:)` does a raw span.
+    ///
+    /// - Throws: the same.
+    public init(decoding bytes: [UInt8]) throws(WireError) { try self.init(decoding: bytes.rawSpan) }
+
     /// Decodes a whole snapshot.
     ///
     /// Not checked, as in net-mesh: parent hash, horizon, creation time, the envelope behind its version byte, the contents of the bindings.
