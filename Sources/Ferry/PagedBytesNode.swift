@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// An inner node of the paged store's tree. It is only changed while uniquely referenced, so sharing it is safe.
 final class PagedBytesNode: @unchecked Sendable {
     /// Children of a node. A node is copied as a whole on the first write below it after a copy of the store: more children mean
@@ -11,6 +13,8 @@ final class PagedBytesNode: @unchecked Sendable {
     var pages: ContiguousArray<PagedBytesPage>
     /// The children above level 0.
     var nodes: ContiguousArray<PagedBytesNode>
+    /// A hash over the children's, or 0 while unknown. Atomic since frozen copies on other threads share the node.
+    private let hash = Atomic<UInt64>(0)
 
     init(pages: ContiguousArray<PagedBytesPage>) {
         level = 0
@@ -54,4 +58,14 @@ final class PagedBytesNode: @unchecked Sendable {
 
     /// The child slot towards page `index`.
     func slot(_ index: Int) -> Int { (index >> (Self.fanOutBits * level)) & (Self.fanOut - 1) }
+
+    /// The hash that `remember` kept since the last write below the node.
+    var knownHash: UInt64? {
+        let known = hash.load(ordering: .relaxed)
+        return known == 0 ? nil : known
+    }
+
+    func remember(hash known: UInt64) { hash.store(known, ordering: .relaxed) }
+
+    func forgetHash() { hash.store(0, ordering: .relaxed) }
 }

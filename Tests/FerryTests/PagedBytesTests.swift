@@ -190,6 +190,37 @@ struct PagedBytesTests {
         #expect(store.digest() == digest)
     }
 
+    @Test("the digest of a store of many levels follows every page, in copies and originals alike")
+    func digestOfManyLevels() {
+        let count = (PagedBytesNode.fanOut * 3 + 2) * Self.page
+        var store = PagedBytes(repeating: 1, count: count, pageByteCount: Self.page)
+        var digests: Set<UInt64> = [store.digest()]
+        for page in stride(from: 0, to: store.pageCount, by: 37) {
+            let frozen = store
+            let before = frozen.digest()
+            store[page * Self.page + page] = 2
+            #expect(digests.insert(store.digest()).inserted)
+            #expect(frozen.digest() == before)
+        }
+        #expect(store.digest() == Self.store(Self.bytes(store)).digest())
+    }
+
+    @Test("an append that throws at a full root leaves the digest as it was")
+    func digestAfterThrow() {
+        struct Refused: Error {}
+        var store = PagedBytes(repeating: 1, count: PagedBytesNode.fanOut * Self.page, pageByteCount: Self.page)
+        let digest = store.digest()
+        #expect(throws: Refused.self) {
+            try store.appendPart { output throws(Refused) in
+                output.append(littleEndian: UInt64(7))
+                throw Refused()
+            }
+        }
+        #expect(store.digest() == digest)
+        store.append(contentsOf: [1].rawSpan)
+        #expect(store.digest() == PagedBytes(repeating: 1, count: store.count, pageByteCount: Self.page).digest())
+    }
+
     @Test("a frozen copy is read and released elsewhere while its original is written")
     func concurrentReader() async {
         let original = Self.pattern(400 * Self.page)
