@@ -1,5 +1,6 @@
 import FerryInMemory
 import FerryTransports
+import FerryUDP
 import FerryUnixSocket
 import Synchronization
 import Testing
@@ -8,6 +9,9 @@ import Testing
 enum TransportCase: String, CaseIterable, CustomTestStringConvertible {
     case memory
     case unix
+    case udp
+    case udpWithoutOffload
+    case udpOverIPv6
 
     var testDescription: String { rawValue }
 
@@ -22,20 +26,34 @@ enum TransportCase: String, CaseIterable, CustomTestStringConvertible {
             let folder = try TemporaryFolder()
             defer { folder.remove() }
             try await body(UnixSocketTransport(path: folder.path + "/s"), UnixSocketTransport())
+        case .udp:
+            try await body(UDPTransport(host: "127.0.0.1", port: 0), UDPTransport())
+        case .udpWithoutOffload:
+            var configuration = UDPConfiguration()
+            configuration.offload = .none
+            let listening = UDPTransport(host: "127.0.0.1", port: 0, configuration: configuration)
+            try await body(listening, UDPTransport(configuration: configuration))
+        case .udpOverIPv6:
+            try await body(UDPTransport(host: "::1", port: 0), UDPTransport())
         }
     }
 
-    /// Whether an accepted link has a socket of its own.
-    var isLinkIndependentOfListener: Bool { true }
-
     /// A transport on exactly the address that `listener` got.
-    func listening(onTheAddressOf listener: any TransportListener, like transport: any Transport) -> (any Transport)? { transport }
+    func listening(onTheAddressOf listener: any TransportListener, like transport: any Transport) -> any Transport {
+        switch self {
+        case .memory, .unix: return transport
+        case .udp, .udpWithoutOffload, .udpOverIPv6:
+            let port = listener.localAddress.rest.split(separator: ":").last.flatMap { Int($0) }
+            return UDPTransport(host: self == .udpOverIPv6 ? "::1" : "127.0.0.1", port: port)
+        }
+    }
 
     /// An address of this kind where nobody listens.
     var deadAddress: TransportAddress? {
         switch self {
         case .memory: TransportAddress("memory:nobody")
         case .unix: TransportAddress("unix:/nowhere/at/all.sock")
+        case .udp, .udpWithoutOffload, .udpOverIPv6: nil
         }
     }
 }
