@@ -1,0 +1,120 @@
+internal import FerryStateMachines
+internal import FerryTransports
+
+extension SessionCore {
+    /// Moves frames until the session is over: one loop each way. Cancellation closes the session, tells the peer, and then returns.
+    func run(over link: some BatchingLink) async {
+        await withTaskCancellationHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.receiveFrames(from: link) }
+                group.addTask { await self.sendFrames(to: link) }
+            }
+        } onCancel: {
+            close(SessionCloseReason(.normal, "the node shuts down"))
+        }
+        retire()
+    }
+
+    private func receiveFrames(from link: some BatchingLink) async {
+        let buffer = PageBuffer(byteCount: max(link.maximumBatchByteCount, link.properties.maximumFrameByteCount))
+        var text = "the link was closed"
+        do {
+            while true {
+                var output = buffer.output()
+                guard let frameByteCount = try await link.receiveBatch(into: &output) else { break }
+                receive(buffer.bytes(in: 0..<output.byteCount), frameByteCount: frameByteCount)
+            }
+        } catch {
+            // The send loop still has to tell the peer, and closes the link afterwards.
+            if Task.isCancelled { return close(SessionCloseReason(.normal, "the node shuts down")) }
+            text = error.description
+        }
+        linkClosed(text)
+    }
+
+    private func receive(_ frames: RawSpan, frameByteCount: Int) {
+        withSession { state, now in
+            var offset = 0
+            while offset < frames.byteCount {
+                let end = min(offset + frameByteCount, frames.byteCount)
+                state.session.receive(frames.extracting(offset..<end), now: now)
+                offset = end
+            }
+        }
+    }
+
+    private func sendFrames(to link: some BatchingLink) async {
+        let byteCount = max(min(link.maximumBatchByteCount, 1 << 17), link.properties.maximumFrameByteCount)
+        let batch = FrameBatch(byteCount: byteCount, maximumRunByteCount: max(link.maximumBatchByteCount, byteCount))
+        sending: while true {
+            let ticket = framesReady.ticket
+            switch fill(batch) {
+            case .send:
+                let buffer = batch.buffer
+                do {
+                    for run in batch.runs {
+                        try await link.sendBatch(buffer.bytes(in: run.bytes), frameByteCount: run.frameByteCount)
+                    }
+                } catch {
+                    linkClosed(error.description)
+                    break sending
+                }
+                batch.removeAll()
+            case .park: await framesReady.waitUninterrupted(after: ticket)
+            case .end: break sending
+            }
+        }
+        await link.close()
+    }
+
+    private enum SendStep: Sendable {
+        case send
+        case park
+        case end
+    }
+
+    /// Takes the batch back from the lock, fills it, and parks it there when the session has nothing to send.
+    private func fill(_ batch: FrameBatch) -> SendStep {
+        withSession { state, now in
+            state.parkedBatch = nil
+            if state.isLinkClosed { return .end }
+            batch.fill(from: &state.session, now: now)
+            if !batch.isEmpty { return .send }
+            if state.closeReason != nil { return .end }
+            state.parkedBatch = batch
+            return .park
+        }
+    }
+}
+
+/// Gives a link that moves single frames the shape of one that moves batches.
+struct SingleFrameLink<Link: TransportLink>: BatchingLink {
+    let link: Link
+
+    var remoteAddress: TransportAddress { link.remoteAddress }
+
+    var properties: LinkProperties { link.properties }
+
+    var maximumBatchByteCount: Int { link.properties.maximumFrameByteCount }
+
+    func send(_ frame: RawSpan) async throws(TransportError) { try await link.send(frame) }
+
+    func receive(into buffer: inout OutputRawSpan) async throws(TransportError) -> Bool { try await link.receive(into: &buffer) }
+
+    func sendBatch(_ frames: RawSpan, frameByteCount: Int) async throws(TransportError) {
+        var rest = frames
+        while rest.byteCount > 0 {
+            let byteCount = min(frameByteCount, rest.byteCount)
+            try await link.send(rest.extracting(first: byteCount))
+            rest = rest.extracting(droppingFirst: byteCount)
+        }
+    }
+
+    func receiveBatch(into buffer: inout OutputRawSpan) async throws(TransportError) -> Int? {
+        let before = buffer.byteCount
+        guard try await link.receive(into: &buffer) else { return nil }
+        return buffer.byteCount - before
+    }
+
+    func close() async { await link.close() }
+}

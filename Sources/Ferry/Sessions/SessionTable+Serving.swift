@@ -1,0 +1,135 @@
+internal import FerryStateMachines
+internal import FerryTransports
+internal import FerryWire
+internal import Synchronization
+
+extension SessionTable {
+    /// Runs one session over `link` until it ends.
+    func serve(_ link: some TransportLink, dial: Dial?, delegate: any SessionDelegate) async {
+        if let batching = link as? any BatchingLink {
+            await serve(batching: batching, dial: dial, delegate: delegate)
+        } else {
+            await serve(batching: SingleFrameLink(link: link), dial: dial, delegate: delegate)
+        }
+    }
+
+    private func serve(batching link: some BatchingLink, dial: Dial?, delegate: any SessionDelegate) async {
+        let core: SessionCore
+        do throws(SessionError) {
+            core = SessionCore(session: try kind.makeSession(sessionConfiguration(for: link, dial), now: clock.now), clock: clock)
+        } catch {
+            if let dial { finish(dial, .failure(FerryError(error))) }
+            return await link.close()
+        }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await core.run(over: link) }
+            await converse(core, over: link, dial: dial, delegate: delegate)
+        }
+    }
+
+    private func sessionConfiguration(for link: some TransportLink, _ dial: Dial?) -> SessionConfiguration {
+        let properties = link.properties
+        let role: SessionConfiguration.Role = dial.map { .initiator(expecting: $0.key) } ?? .responder(configuration.peers)
+        var session = SessionConfiguration(
+            role: role,
+            link: SessionLink(
+                maximumFrameByteCount: properties.maximumFrameByteCount, safeFrameByteCount: properties.safeFrameByteCount,
+                isLossFree: properties.isLossFree, isAddressSpoofable: properties.isAddressSpoofable),
+            hello: configuration.hello)
+        session.limits = configuration.limits
+        session.timing = configuration.timing
+        session.timing.handshakeTimeout = min(configuration.timing.handshakeTimeout, configuration.dialTimeout)
+        session.congestion = configuration.congestion
+        return session
+    }
+
+    /// Follows a session from its handshake to its end: one call to the delegate at a time.
+    private func converse(_ core: SessionCore, over link: some TransportLink, dial: Dial?, delegate: any SessionDelegate) async {
+        guard let peer = await core.waitUntilEstablished() else {
+            let reason = core.closeReason ?? SessionCloseReason(.linkClosed, "the link was closed")
+            if let dial { finish(dial, .failure(FerryError(reason))) }
+            return
+        }
+        (link as? any AddressValidating)?.addressValidated()
+        let session = SessionDriver(core: core, peer: peer, remoteAddress: link.remoteAddress, isInitiator: dial != nil)
+        add(session)
+        if let dial { finish(dial, .success(session)) }
+        emitters.sessionChanged(with: peer.nodeKey)
+        await delegate.sessionEstablished(session)
+        await deliverMessages(of: session, to: delegate)
+        remove(session)
+        emitters.sessionChanged(with: peer.nodeKey)
+        let reason = core.closeReason ?? SessionCloseReason(.linkClosed, "the link was closed")
+        await delegate.sessionClosed(session, reason: reason)
+    }
+
+    private func deliverMessages(of session: SessionDriver, to delegate: any SessionDelegate) async {
+        var bytes: [UInt8] = []
+        while await session.core.nextMessage(into: &bytes) {
+            let message: PeerMessage
+            do throws(WireError) {
+                message = try PeerMessage(decoding: bytes.rawSpan)
+            } catch {
+                return session.close(SessionCloseReason(.protocolViolation, "malformed message: \(error.code)"))
+            }
+            if case .lane(let lane) = message, lane.isAnswer {
+                emitters.receive(lane, from: session.peer.nodeKey)
+            } else {
+                await delegate.receive(message, from: session)
+            }
+        }
+    }
+
+    private func add(_ session: SessionDriver) {
+        let key = session.peer.nodeKey
+        let surplus = state.withLock { state -> SessionDriver? in
+            state.sessions[key, default: []].append(session)
+            guard let sessions = state.sessions[key], sessions.count > configuration.maximumSessionCountPerPeer else { return nil }
+            return state.sessions[key]?.removeFirst()
+        }
+        surplus?.close(SessionCloseReason(.normal, "too many sessions with this peer: a newer one replaces this one"))
+    }
+
+    private func remove(_ session: SessionDriver) {
+        let key = session.peer.nodeKey
+        state.withLock { state in
+            state.sessions[key]?.removeAll { $0 === session }
+            if state.sessions[key]?.isEmpty == true { state.sessions[key] = nil }
+        }
+    }
+}
+
+extension SessionCore {
+    /// The peer once the handshake is complete; nil when the session ends before that.
+    func waitUntilEstablished() async -> PeerIdentity? {
+        while true {
+            let ticket = phaseChanged.ticket
+            let (peer, isClosed) = withSession { state, _ in (state.peer, state.closeReason != nil) }
+            if peer != nil || isClosed { return peer }
+            await phaseChanged.waitUninterrupted(after: ticket)
+        }
+    }
+
+    /// Replaces the contents of `message` with the next message; false when the session is closed and every message was taken.
+    func nextMessage(into message: inout [UInt8]) async -> Bool {
+        while true {
+            let ticket = messagesReadable.ticket
+            let isOpen: Bool? = withSession { state, _ in
+                if state.session.receiveMessage(into: &message) { return true }
+                return state.closeReason == nil ? nil : false
+            }
+            if let isOpen { return isOpen }
+            await messagesReadable.waitUninterrupted(after: ticket)
+        }
+    }
+}
+
+extension LaneMessage {
+    /// Whether an owner says this to an emitter.
+    var isAnswer: Bool {
+        switch body {
+        case .hello, .event: false
+        case .welcome, .acknowledgement, .gap, .hold, .moved, .notHere, .violation: true
+        }
+    }
+}
