@@ -141,3 +141,36 @@ public struct SessionConfiguration: Sendable {
         self.hello = hello
     }
 }
+
+extension SessionConfiguration {
+    /// Checks every range that the doc comments name.
+    ///
+    /// - Throws: `.invalidConfiguration` naming the value.
+    func validate() throws(SessionError) {
+        let prefixed = limits.maximumMessageByteCount + MessageStream.prefixByteCount
+        let rules: [(Bool, StaticString)] = [
+            (link.safeFrameByteCount >= 1200, "safeFrameByteCount is below 1,200"),
+            (link.maximumFrameByteCount >= link.safeFrameByteCount, "maximumFrameByteCount is below safeFrameByteCount"),
+            (link.maximumFrameByteCount <= 1 << 24, "maximumFrameByteCount is above 16 MiB"),
+            ((1024...(16 << 20)).contains(limits.maximumMessageByteCount), "maximumMessageByteCount is not within 1,024 and 16 MiB"),
+            (limits.messageSendBufferByteCount >= max(prefixed, 65_536), "messageSendBufferByteCount does not hold the longest message"),
+            (
+                limits.messageReceiveWindowByteCount >= max(prefixed, 65_536),
+                "messageReceiveWindowByteCount does not hold the longest message"
+            ),
+            (limits.messageReceiveWindowByteCount <= 1 << 40, "messageReceiveWindowByteCount is above 2^40"),
+            ((4096...(1 << 40)).contains(limits.streamWindowByteCount), "streamWindowByteCount is not within 4,096 and 2^40"),
+            ((4096...(1 << 40)).contains(limits.connectionWindowByteCount), "connectionWindowByteCount is not within 4,096 and 2^40"),
+            ((0...4096).contains(limits.maximumStreamCount), "maximumStreamCount is not within 0 and 4,096"),
+            (timing.idleTimeout >= .milliseconds(1), "idleTimeout is below a millisecond"),
+            (timing.handshakeTimeout > .zero && timing.handshakeRetryInterval > .zero, "a handshake timer is not positive"),
+            ((.zero ... .seconds(16)).contains(timing.maximumAckDelay), "maximumAckDelay is not within 0 and 16 s"),
+            (timing.initialRoundTrip > .zero, "initialRoundTrip is not positive"),
+            (timing.keepAliveInterval.map { $0 > .zero } ?? true, "keepAliveInterval is not positive"),
+            (congestion.initialWindowByteCount >= 2 * link.safeFrameByteCount, "initialWindowByteCount is below two frames"),
+            (congestion.burstByteCount >= link.safeFrameByteCount, "burstByteCount is below one frame"),
+            (hello.compressorIDs.count <= PeerHello.maximumCompressorCount, "more than 16 compressors"),
+        ]
+        for (holds, text) in rules where !holds { throw SessionError(.invalidConfiguration, "\(text)") }
+    }
+}

@@ -1,0 +1,123 @@
+internal import FerryWire
+
+extension SessionMachine {
+    /// Whether both sides hold keys and none has closed.
+    var isOpen: Bool {
+        switch state {
+        case .handshaking: false
+        case .connected: true
+        case .closing: false
+        case .closed: false
+        }
+    }
+
+    private var isHandshaking: Bool {
+        switch state {
+        case .handshaking: true
+        case .connected: false
+        case .closing: false
+        case .closed: false
+        }
+    }
+
+    /// Throws unless the application may send.
+    private func requireOpen() throws(SessionError) {
+        switch state {
+        case .handshaking: throw SessionError(.notEstablished, "the handshake is not complete")
+        case .connected:
+            if peer == nil { throw SessionError(.notEstablished, "the peer's hello has not arrived") }
+        case .closing: throw SessionError(.closed, "the session is closing")
+        case .closed: throw SessionError(.closed, "the session is closed")
+        }
+    }
+}
+
+extension SessionMachine: MessageChannel {
+    public mutating func sendMessage(_ message: RawSpan) throws(SessionError) {
+        try requireOpen()
+        guard message.byteCount <= maximumMessageByteCount else {
+            throw SessionError(.messageTooLarge, "a message of \(message.byteCount) bytes; at most \(maximumMessageByteCount)")
+        }
+        guard connection?.messages.send(message) == true else { throw SessionError(.wouldBlock, "the message buffer is full") }
+    }
+
+    public mutating func receiveMessage(into message: inout [UInt8]) -> Bool {
+        guard peer != nil else { return false }
+        if connection?.messages.receive(into: &message) == true { return true }
+        connection?.areMessagesAnnounced = false
+        return false
+    }
+
+    public var freeMessageByteCount: Int {
+        guard isOpen else { return 0 }
+        switch connection {
+        case .some(let connection): return connection.peer == nil ? 0 : connection.messages.free
+        case .none: return 0
+        }
+    }
+
+    public var maximumMessageByteCount: Int {
+        switch connection {
+        case .some(let connection): connection.messages.maximumOutgoing
+        case .none: configuration.limits.maximumMessageByteCount
+        }
+    }
+}
+
+extension SessionMachine: BulkStreams {
+    public mutating func openStream() throws(SessionError) -> StreamID {
+        try requireOpen()
+        guard let id = connection?.streams.open() ?? nil else { throw SessionError(.tooManyStreams, "no more streams may be open") }
+        return id
+    }
+
+    public mutating func write(_ bytes: RawSpan, to stream: StreamID) throws(SessionError) -> Int {
+        try requireOpen()
+        return try connection?.streams.write(bytes, to: stream) ?? 0
+    }
+
+    public mutating func read(from stream: StreamID, into output: inout OutputRawSpan) throws(SessionError) -> StreamReadResult {
+        guard let result = try connection?.streams.read(from: stream, into: &output) else {
+            throw SessionError(.unknownStream, "no stream \(stream) of the peer")
+        }
+        return result
+    }
+
+    public mutating func finish(_ stream: StreamID) throws(SessionError) {
+        try requireOpen()
+        try connection?.streams.finish(stream)
+    }
+
+    public mutating func reset(_ stream: StreamID, code: UInt64) {
+        connection?.streams.reset(stream, code: code)
+    }
+}
+
+extension SessionMachine: PeerSession {
+    public var profile: SessionProfile { .ferry }
+
+    public var peer: PeerIdentity? {
+        switch connection {
+        case .some(let connection): connection.peer
+        case .none: nil
+        }
+    }
+
+    public var currentFrameByteCount: Int {
+        switch connection {
+        case .some(let connection): connection.recovery.mtu.current
+        case .none: configuration.link.safeFrameByteCount
+        }
+    }
+
+    public var statistics: SessionStatistics {
+        switch connection {
+        case .some(let connection): connection.currentStatistics
+        case .none: handshakeOnlyStatistics
+        }
+    }
+
+    public mutating func close(_ reason: SessionCloseReason, now: Timestamp) {
+        if isOpen || isHandshaking { beginClosing(reason, now: now) }
+    }
+}
