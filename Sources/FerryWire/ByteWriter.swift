@@ -46,6 +46,15 @@ public struct ByteCounter: ByteSink {
     public mutating func require(_ holds: Bool, _ violation: @autoclosure () -> WireError) {
         if !holds, self.violation == nil { self.violation = violation() }
     }
+
+    /// The number of bytes of a value that has an encoding.
+    ///
+    /// - Throws: the first violation, or `.limitExceeded`.
+    func total(limit: Int) throws(WireError) -> Int {
+        if let violation { throw violation }
+        guard byteCount <= limit else { throw WireError(.limitExceeded, "\(byteCount) bytes exceed \(limit)") }
+        return byteCount
+    }
 }
 
 extension ByteSink where Self: ~Copyable & ~Escapable {

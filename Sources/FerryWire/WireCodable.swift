@@ -18,11 +18,7 @@ extension WireEncodable {
     public func measured() throws(WireError) -> Int {
         var counter = ByteCounter()
         encode(into: &counter)
-        if let violation = counter.violation { throw violation }
-        guard counter.byteCount <= Self.maximumByteCount else {
-            throw WireError(.limitExceeded, "\(counter.byteCount) bytes exceed \(Self.maximumByteCount)")
-        }
-        return counter.byteCount
+        return try counter.total(limit: Self.maximumByteCount)
     }
 
     /// The encoding in an array of exactly its size.

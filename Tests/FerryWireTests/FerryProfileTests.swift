@@ -21,9 +21,9 @@ struct FerryProfileTests {
             let bytes = try message.encoded()
             types.insert([bytes[0], bytes[2]])
         }
-        for kind in UInt8.min...UInt8.max {
+        for kind: UInt8 in [0, 1, 2, 3, 128, 255] {
             for type in UInt8.min...UInt8.max {
-                var head = [UInt8](repeating: 0, count: 4_096)
+                var head = [UInt8](repeating: 0, count: 1_024)
                 head.replaceSubrange(0..<3, with: [kind, 1, type])
                 let isUnknown = errorCode { () throws(WireError) in try PeerMessage(decoding: head) } == .unknownType
                 // A known type may still meet an unknown case inside its body, so only one direction holds byte by byte.

@@ -10,9 +10,9 @@ func checkHostileInputs(
     for count in 0..<valid.count {
         _ = try? decode(Array(valid[..<count]).rawSpan)
     }
-    // All values for short inputs, telling ones for long inputs, so that the work stays bounded.
-    let masks: [UInt8] = valid.count <= 300 ? Array(1...255) : [0x01, 0x80, 0xFF]
-    let stride = max(1, valid.count / 2_000)
+    // All values for short inputs, every bit and all bits for long ones, so that the work stays bounded.
+    let masks: [UInt8] = valid.count <= 64 ? Array(1...255) : [1, 2, 4, 8, 16, 32, 64, 128, 255]
+    let stride = max(1, valid.count / 1_000)
     var changed = valid
     var unfaithful: [Int] = []
     for index in Swift.stride(from: 0, to: valid.count, by: stride) {

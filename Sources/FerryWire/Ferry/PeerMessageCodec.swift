@@ -26,6 +26,59 @@ extension PeerMessage: WireEncodable, WireDecodable {
     }
 }
 
+// The same as the protocols offer, once more for this one type: thousands pass a second, and only concrete functions are specialized where
+// the codec is visible.
+extension PeerMessage {
+    /// Checks that the message has an encoding, and returns its exact number of bytes.
+    ///
+    /// - Throws: `.limitExceeded`, `.invalidValue`, `.inconsistent`, `.notCanonical`.
+    public func measured() throws(WireError) -> Int {
+        var counter = ByteCounter()
+        encode(into: &counter)
+        return try counter.total(limit: Self.maximumByteCount)
+    }
+
+    /// The encoding in an array of exactly its size.
+    ///
+    /// - Throws: `.limitExceeded`, `.invalidValue`, `.inconsistent`, `.notCanonical`.
+    public func encoded() throws(WireError) -> [UInt8] {
+        [UInt8](rawCapacity: try measured()) { encode(into: &$0) }
+    }
+
+    /// Appends the encoding to memory that the caller reuses from message to message.
+    ///
+    /// - Throws: what `encoded()` throws, and `.limitExceeded` when `output` has less free capacity than `measured()`.
+    public func append(to output: inout OutputRawSpan) throws(WireError) {
+        guard try measured() <= output.freeCapacity else { throw WireError(.limitExceeded, "no room for the message") }
+        encode(into: &output)
+    }
+
+    /// Lends the encoding from temporary memory, which is on the stack when it is small: for a session that copies the message anyway.
+    ///
+    /// - Returns: what `body` returned or threw.
+    /// - Throws: what `encoded()` throws; `body` was not called then.
+    public func withEncoded<Value, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Value
+    ) throws(WireError) -> Result<Value, Failure> {
+        lendTemporary(byteCount: try measured(), writing: { encode(into: &$0) }) { bytes in
+            do throws(Failure) {
+                return .success(try body(bytes))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    /// Decodes a message that fills `bytes` exactly.
+    ///
+    /// - Throws: any code of ``WireError`` except the three of the chain.
+    public init(decoding bytes: RawSpan) throws(WireError) {
+        var reader = ByteReader(bytes)
+        self = try Self(from: &reader)
+        try reader.finish("message")
+    }
+}
+
 /// The version byte of every message and of every signed value of the Ferry profile.
 enum FerryFormat {
     static let version: UInt8 = 1
