@@ -80,3 +80,19 @@ enum HandOverProofs {
         (try? node.isValid(signature, for: bytes.rawSpan, crypto: crypto)) ?? false
     }
 }
+
+extension Signature {
+    /// Stands in a value that is about to be signed.
+    static var none: Signature {
+        guard let zero = FixedBytes64([UInt8](repeating: 0, count: 64)) else { preconditionFailure("64 bytes are 64 bytes") }
+        return Signature(rawValue: zero)
+    }
+}
+
+extension FixedBytes32 {
+    /// What a release states of an empty move log.
+    static var zero: FixedBytes32 {
+        guard let zero = FixedBytes32([UInt8](repeating: 0, count: 32)) else { preconditionFailure("32 bytes are 32 bytes") }
+        return zero
+    }
+}

@@ -54,8 +54,8 @@ extension MigrationDispatcher {
     /// The last session with a peer was lost; streams report it themselves, requests are repeated by their timers.
     public mutating func sessionLost(_ node: NodeKey, now: Timestamp, wallClock: UInt64) {
         for slot in orderedSlots where slot.attempt.isParticipant(node) {
-            slot.source?.sessionLost(node, now: now)
-            slot.target?.sessionLost(node, now: now)
+            slot.source?.sessionLost(node)
+            slot.target?.sessionLost(node)
         }
     }
 

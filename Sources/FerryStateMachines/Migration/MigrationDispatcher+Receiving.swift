@@ -49,6 +49,9 @@ extension MigrationDispatcher {
             counters.wrongEpoch += 1
             return
         }
+        if case .takeSnapshot = message.body, slot.source?.isOffered ?? false, let holder = holder(of: slot.attempt.order.daemon) {
+            return reply(.busy(holder), to: message, at: peer)
+        }
         let verdict: MessageVerdict?
         switch role {
         case .orchestrator: verdict = slot.orchestrator?.receive(message, from: peer, now: now, &effects)
@@ -62,6 +65,11 @@ extension MigrationDispatcher {
         case .unproven: counters.unproven += 1
         case nil: break
         }
+    }
+
+    /// The attempt that holds a daemon of this node.
+    private func holder(of daemon: EntityID) -> MigrationID? {
+        slots.first { $0.value.attempt.order.daemon == daemon && ($0.value.source?.holdsDaemon ?? false) }?.key
     }
 
     // MARK: Moves that are new here
@@ -96,9 +104,11 @@ extension MigrationDispatcher {
         let slot = existing ?? insert(MoveAttempt(order: order))
         if role == .source {
             slot.source = SourceMachine(attempt: MoveAttempt(order: order), environment: environment, now: now)
+            slot.source?.start(&effects)
         } else if let offer = plan.offer {
             slot.target = TargetMachine(
                 attempt: MoveAttempt(order: order, epoch: offer.epoch), offer: offer, environment: environment, now: now)
+            slot.target?.start(&effects)
         }
         return true
     }

@@ -1,0 +1,57 @@
+internal import DequeModule
+internal import FerryWire
+
+/// Numbers the journal records of one machine, and tells a result for the record that it waits for from any other.
+struct PendingRecord {
+    private var next: UInt64
+    private(set) var current: UInt64?
+
+    /// Source and target of one attempt never play on one node, but their numbers are kept apart all the same.
+    init(_ role: MoveRole) { next = UInt64(role.rawValue) << 32 }
+
+    mutating func write(_ record: MoveRecord, about attempt: MoveAttempt, _ effects: inout MoveEffects) {
+        next += 1
+        current = next
+        effects.actions.append(.journal(attempt.migration, record: next, record))
+    }
+
+    /// Whether `record` is the one that is waited for.
+    mutating func isWritten(_ record: UInt64) -> Bool {
+        guard record == current else { return false }
+        current = nil
+        return true
+    }
+
+    mutating func forget() { current = nil }
+}
+
+/// What operators see of a machine's progress.
+struct MoveProgressState {
+    private(set) var phase: MigrationPhase
+    let startedAt: Timestamp
+    private(set) var phaseEnteredAt: Timestamp
+    private(set) var byteCount: UInt64 = 0
+    var totalByteCount: UInt64 = 0
+    private(set) var movedAt: Timestamp
+
+    init(now: Timestamp) {
+        phase = .snapshot
+        startedAt = now
+        phaseEnteredAt = now
+        movedAt = now
+    }
+
+    mutating func enter(_ phase: MigrationPhase, role: MoveRole, of attempt: MoveAttempt, now: Timestamp, _ effects: inout MoveEffects) {
+        movedAt = now
+        guard phase > self.phase || phaseEnteredAt == startedAt else { return }
+        if phase != self.phase { effects.actions.append(.phaseChanged(attempt.migration, role, phase)) }
+        self.phase = phase
+        phaseEnteredAt = now
+    }
+
+    mutating func advance(to count: UInt64, now: Timestamp) {
+        guard count > byteCount else { return }
+        byteCount = count
+        movedAt = now
+    }
+}

@@ -1,0 +1,164 @@
+internal import DequeModule
+internal import FerryCrypto
+internal import FerryWire
+
+extension OrchestratorMachine {
+    mutating func receive(
+        _ message: FerryMessage, from peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        let isSource = attempt.plays(peer.nodeKey, .source)
+        switch message.body {
+        case .status:
+            let reply = StatusReply(standing: standing, boot: environment.boot, reason: outcome?.reason)
+            effects.send(.statusReply(reply), about: attempt, to: isSource ? .source : .target)
+            return .taken
+        case _ where !isActive: return .taken
+        case .planReply(let reply): return planned(reply, by: peer, isSource: isSource, now: now, &effects)
+        case .progress(let report): progressed(report, isSource: isSource, now: now, &effects)
+        case .busy(let holder):
+            end(.declined(FailureReason(.alreadyMigrating, "held by \(holder)")), now: now, &effects)
+        case .migrationFailed(let reason): failed(reason, now: now, &effects)
+        case .cleanupComplete(let figures): return completed(figures, now: now, &effects)
+        case .tooLate:
+            guard cancelReason != nil else { return .taken }
+            cancelReason = nil
+            if case .ordering = state { state = .moving }
+            effects.actions.append(.cancelRefused(attempt.migration))
+        case .statusReply(let reply): return statusReplied(reply, by: peer, isSource: isSource, now: now, &effects)
+        case .unknown(let boot):
+            guard boot == peer.bootID else { return .unproven }
+            forgotten(isSource: isSource, now: now, &effects)
+        // The source decides on what the target says; its own word follows.
+        case .restoreComplete, .replayComplete, .activateAck: return .taken
+        default: return .wrongPhase
+        }
+        return .taken
+    }
+
+    private var standing: MoveStanding {
+        switch outcome {
+        case nil: .working
+        case .completed: .done
+        default: .abandoned
+        }
+    }
+
+    // MARK: Planning
+
+    private mutating func planned(
+        _ reply: PlanReply, by peer: PeerIdentity, isSource: Bool, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        switch (state, reply) {
+        case (.planningSource, .offered(let offer)):
+            guard isSource, offer.epoch > .none else { return .unproven }
+            if let lineage = attempt.order.lineage, lineage != offer.lineage { return .unproven }
+            attempt.epoch = offer.epoch
+            progress.totalByteCount = offer.predictedByteCount
+            enterPhase(.planningTarget(offer), awaiting: "the target's answer to the plan", environment.budgets.plan, now: now, &effects)
+        case (.planningTarget(let offer), .reserved(let boot, _)):
+            guard !isSource, boot == peer.bootID else { return .unproven }
+            let next = State.ordering(offer, targetBoot: boot)
+            enterPhase(next, awaiting: "the source's acknowledgement of the order", environment.budgets.fence, now: now, &effects)
+        case (.planningSource, .refused(let reason)) where isSource, (.planningTarget, .refused(let reason)) where !isSource:
+            guard reason.code != .notReady else {
+                // Starting nodes are asked again until the budget is spent.
+                notReadyCount = notReadyCount < .max ? notReadyCount + 1 : .max
+                return .taken
+            }
+            end(.declined(reason), now: now, &effects)
+        default:
+            // The source's old offer, or a reservation that was taken up: said again since the plan was repeated.
+            break
+        }
+        return .taken
+    }
+
+    private mutating func enterPhase(
+        _ next: State, awaiting cause: String, _ budget: Duration, now: Timestamp, _ effects: inout MoveEffects
+    ) {
+        state = next
+        stall = cause
+        phaseDeadline = now + budget
+        retry.start(now)
+        ask(&effects)
+    }
+
+    // MARK: Moving
+
+    private mutating func beginMoving(now: Timestamp) {
+        guard case .ordering = state else { return }
+        state = .moving
+        phaseDeadline = now + bound
+    }
+
+    private mutating func progressed(_ report: MoveProgress, isSource: Bool, now: Timestamp, _ effects: inout MoveEffects) {
+        guard isSource else {
+            progress.advance(to: report.byteCount, now: now)
+            return
+        }
+        beginMoving(now: now)
+        guard case .moving = state else { return }
+        stall = report.stall
+        progress.totalByteCount = max(progress.totalByteCount, report.totalByteCount)
+        progress.enter(report.phase, role: .orchestrator, of: attempt, now: now, &effects)
+        progress.advance(to: report.byteCount, now: now)
+    }
+
+    private mutating func failed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
+        switch state {
+        case .planningSource, .planningTarget: end(.declined(reason), now: now, &effects)
+        case .ordering, .moving, .orphaned:
+            end(reason.code == .rolledBackAfterCommit ? .rolledBackAfterCommit(reason) : .rolledBack(reason), now: now, &effects)
+        case .ended: break
+        }
+    }
+
+    private mutating func completed(_ figures: MoveFigures, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
+        let take = figures.take
+        let crypto = environment.crypto
+        guard take.migration == attempt.migration, take.epoch == attempt.epoch, take.daemon == attempt.order.daemon,
+            take.target == attempt.order.target, figures.release.release.source == attempt.order.source,
+            let hash = HandOverProofs.hash(figures.release.release, crypto: crypto), hash == take.release,
+            HandOverProofs.isValid(take, crypto: crypto), HandOverProofs.isValid(figures.release, hash: hash, crypto: crypto)
+        else { return .unproven }
+        switch state {
+        case .planningSource, .planningTarget, .ended: return .wrongPhase
+        case .ordering, .moving, .orphaned: end(.completed(figures), now: now, &effects)
+        }
+        return .taken
+    }
+
+    // MARK: A participant has forgotten
+
+    private mutating func forgotten(isSource: Bool, now: Timestamp, _ effects: inout MoveEffects) {
+        let reason = FailureReason(
+            .participantRestarted, isSource ? "the source has forgotten the move" : "source and target have forgotten")
+        switch state {
+        case .ordering where isSource:
+            // It never acknowledged the order; if it had begun all the same, it took the daemon with it.
+            end(.declined(reason), now: now, &effects)
+        case .moving where isSource:
+            state = .orphaned
+            stall = "the target's word, since the source has forgotten the move"
+            cancelReason = nil
+            phaseDeadline = now + bound
+            retry.start(now)
+            ask(&effects)
+        case .orphaned where !isSource: end(.lost(reason), now: now, &effects)
+        default: break
+        }
+    }
+
+    private mutating func statusReplied(
+        _ reply: StatusReply, by peer: PeerIdentity, isSource: Bool, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        guard reply.boot == peer.bootID else { return .unproven }
+        guard case .orphaned = state, !isSource else { return .taken }
+        switch reply.standing {
+        case .done: end(.completed(nil), now: now, &effects)
+        case .abandoned: end(.lost(FailureReason(.participantRestarted, "the source has forgotten the daemon")), now: now, &effects)
+        case .working, .prepared, .inDoubt: break
+        }
+        return .taken
+    }
+}

@@ -1,0 +1,183 @@
+internal import DequeModule
+internal import FerryCrypto
+internal import FerryWire
+
+// Results of the host, timers and views.
+extension SourceMachine {
+    /// Asks the host what the daemon is; the first thing that a source does.
+    func start(_ effects: inout MoveEffects) {
+        effects.actions.append(.describe(attempt.migration, daemon: attempt.order.daemon))
+    }
+
+    mutating func described(
+        _ description: Result<DaemonDescription, FailureReason>, now: Timestamp, _ effects: inout MoveEffects
+    ) {
+        guard case .describing = state else { return }
+        switch description {
+        case .failure(let reason): abandon(reason, now: now, &effects)
+        case .success(let daemon):
+            if let lineage = attempt.order.lineage, lineage != daemon.lineage {
+                return abandon(FailureReason(.lineageMismatch, "the daemon here is of another lineage"), now: now, &effects)
+            }
+            attempt.epoch = daemon.epoch
+            let offer = PlanOffer(
+                kind: daemon.kind, lineage: daemon.lineage, epoch: daemon.epoch, predictedByteCount: daemon.predictedByteCount)
+            progress.totalByteCount = daemon.predictedByteCount
+            state = .offered(offer)
+            // The offer binds nobody; it lapses when the order does not follow in the time that planning takes.
+            phaseDeadline = now + environment.budgets.plan + environment.budgets.plan
+            effects.send(.planReply(.offered(offer)), about: attempt, to: .orchestrator)
+        }
+    }
+
+    mutating func fenced(_ daemon: Result<FencedDaemon, FailureReason>, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .fencing(let boot) = state else { return }
+        switch daemon {
+        case .failure(let reason): abandon(reason, now: now, &effects)
+        case .success(var daemon):
+            daemon.snapshot.epoch = attempt.epoch
+            progress.totalByteCount = daemon.predictedByteCount
+            guard daemon.snapshot.entity == attempt.order.daemon, daemon.keypair.entityID == attempt.order.daemon else {
+                return abandon(FailureReason(.daemonNotFound, "another daemon was fenced"), now: now, &effects)
+            }
+            state = .opening(Frozen(daemon: daemon, targetBoot: boot, fencedAt: now))
+            phaseDeadline = now + environment.budgets.transfer(byteCount: daemon.predictedByteCount)
+            effects.actions.append(
+                .stream(
+                    attempt.migration, daemon: attempt.order.daemon, to: attempt.order.target, address: attempt.order.targetAddress))
+            enter(.transfer, now: now, &effects)
+        }
+    }
+
+    mutating func streamOpened(_ stream: UInt64, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .opening(let frozen) = state else { return }
+        let streaming = Streaming(frozen: frozen, stream: stream)
+        state = .streaming(streaming)
+        retry.start(now)
+        progress.enter(.transfer, role: .source, of: attempt, now: now, &effects)
+        effects.send(.snapshotReady(announcement(streaming)), about: attempt, to: .target)
+    }
+
+    mutating func streamProgress(_ byteCount: UInt64, now: Timestamp) {
+        progress.advance(to: byteCount, now: now)
+    }
+
+    mutating func streamed(_ summary: StateSummary, wireByteCount: UInt64, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .streaming(var streaming) = state, streaming.sent == nil else { return }
+        streaming.sent = summary
+        streaming.wireByteCount = wireByteCount
+        state = .streaming(streaming)
+        progress.totalByteCount = summary.byteCount
+        progress.advance(to: summary.byteCount, now: now)
+        phaseDeadline = now + environment.budgets.restore
+        enter(.restore, now: now, &effects)
+        releaseIfRestored(now: now, &effects)
+    }
+
+    mutating func streamFailed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
+        switch state {
+        case .opening: abandon(reason, now: now, &effects)
+        case .streaming(let streaming) where streaming.sent == nil: abandon(reason, now: now, &effects)
+        default: break
+        }
+    }
+
+    /// - Returns: whether the source plays a part in this wish.
+    mutating func cancel(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) -> Bool {
+        switch state {
+        case .describing, .offered, .fencing, .opening, .streaming, .releasing, .released:
+            abandon(reason, now: now, &effects)
+            return true
+        case .committing, .committed, .taking, .resuming:
+            effects.actions.append(.cancelRefused(attempt.migration))
+            return true
+        case .done, .abandoned, .declined: return false
+        }
+    }
+
+    mutating func sessionEstablished(_ peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects) {
+        guard attempt.plays(peer.nodeKey, .target) else { return }
+        isTargetConnected = true
+        if !isTargetClosed { resendToTarget(&effects) }
+    }
+
+    /// Only what operators read changes: streams report their own end, requests are repeated.
+    mutating func sessionLost(_ node: NodeKey) {
+        if attempt.plays(node, .target) { isTargetConnected = false }
+    }
+
+    // MARK: Timers
+
+    /// Not one byte may stand still for longer than this while the state streams.
+    private var stallDeadline: Timestamp? {
+        guard case .streaming(let streaming) = state, streaming.sent == nil else { return nil }
+        return progress.movedAt + environment.budgets.stall
+    }
+
+    var nextDeadline: Timestamp? {
+        [phaseDeadline, retry.deadline, stallDeadline].compactMap { $0 }.min()
+    }
+
+    mutating func deadlineReached(now: Timestamp, _ effects: inout MoveEffects) {
+        if let deadline = [phaseDeadline, stallDeadline].compactMap({ $0 }).min(), deadline <= now {
+            budgetSpent(now: now, &effects)
+        }
+        guard retry.isDue(now) else { return }
+        resendToTarget(&effects)
+        switch state {
+        case .committed, .done: effects.send(.status, about: attempt, to: .target)
+        default: break
+        }
+    }
+
+    private mutating func budgetSpent(now: Timestamp, _ effects: inout MoveEffects) {
+        phaseDeadline = nil
+        switch state {
+        case .committed(var committed):
+            guard !committed.isReported else { return }
+            committed.isReported = true
+            state = .committed(committed)
+            effects.actions.append(.inDoubt(attempt.migration, .source, FailureReason(.phaseTimeout, stall)))
+            sendProgress(&effects)
+        case .abandoned: close()
+        default:
+            let code: FailureReason.Code = isReachable ? .phaseTimeout : .unreachable
+            abandon(FailureReason(code, stall), now: now, &effects)
+        }
+    }
+
+    private var isReachable: Bool {
+        guard case .opening = state else { return true }
+        return false
+    }
+
+    /// What the move waits for, for a person.
+    var stall: String { isTargetConnected || cause.isEmpty ? cause : "a session with the target, then " + cause }
+
+    private var cause: String {
+        switch state {
+        case .describing: "the daemon's description"
+        case .offered: "the order"
+        case .fencing: "the event in hand, before the daemon stops"
+        case .opening: "a session and a stream to the target"
+        case .streaming(let streaming):
+            streaming.sent == nil
+                ? "the target, which takes no more state at \(progress.byteCount) of \(progress.totalByteCount) bytes"
+                : "the target's restore"
+        case .releasing, .committing, .taking, .resuming: "the journal"
+        case .released: "the target, which compares its copy with the release"
+        case .committed: "the target's take; the commit is sent and cannot be taken back"
+        case .done, .abandoned, .declined: ""
+        }
+    }
+
+    var view: MoveView {
+        var isInDoubt = false
+        if case .committed = state { isInDoubt = true }
+        return MoveView(
+            migration: attempt.migration, daemon: attempt.order.daemon, role: .source, source: attempt.order.source,
+            target: attempt.order.target, phase: progress.phase, startedAt: progress.startedAt, phaseEnteredAt: progress.phaseEnteredAt,
+            byteCount: progress.byteCount, totalByteCount: progress.totalByteCount, retryCount: retry.count, stall: stall,
+            isInDoubt: isInDoubt, bound: environment.budgets.publishedBound(byteCount: progress.totalByteCount), outcome: outcome)
+    }
+}

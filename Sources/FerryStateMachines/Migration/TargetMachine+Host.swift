@@ -1,0 +1,156 @@
+internal import DequeModule
+internal import FerryWire
+
+// Results of the host, timers and views.
+extension TargetMachine {
+    mutating func admitted(refusal: FailureReason?, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .admitting = state else { return }
+        if let refusal { return refuse(refusal, now: now, &effects) }
+        state = .reserved
+        let budgets = environment.budgets
+        phaseDeadline = now + budgets.plan + budgets.fence + budgets.transfer(byteCount: 0)
+        sendReservation(&effects)
+    }
+
+    mutating func restoreProgress(_ byteCount: UInt64, now: Timestamp) {
+        progress.advance(to: byteCount, now: now)
+    }
+
+    mutating func restored(_ facts: RestoredFacts, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .restoring(let restoring) = state else { return }
+        state = .restored(restoring, facts)
+        progress.totalByteCount = facts.state.byteCount
+        progress.advance(to: facts.state.byteCount, now: now)
+        phaseDeadline = now + environment.budgets.promise
+        retry.start(now)
+        enter(.replay, now: now, &effects)
+        resendToSource(&effects)
+        effects.send(.restoreComplete(facts.state), about: attempt, to: .orchestrator)
+    }
+
+    mutating func restoreFailed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .restoring = state else { return }
+        refuse(reason, now: now, &effects)
+    }
+
+    mutating func journaled(_ written: UInt64, failure: FailureReason?, now: Timestamp, _ effects: inout MoveEffects) {
+        guard record.isWritten(written) else { return }
+        if let failure { return refuse(failure, now: now, &effects) }
+        switch state {
+        case .preparing(let prepared):
+            state = .prepared(prepared)
+            phaseDeadline = now + environment.budgets.promise
+            retry.start(now)
+            resendToSource(&effects)
+        case .taking(let took):
+            state = .took(took)
+            phaseDeadline = now + environment.budgets.take
+            retry.start(now)
+            resendToSource(&effects)
+            effects.send(.activateAck(took.take), about: attempt, to: .orchestrator)
+        default: break
+        }
+    }
+
+    /// - Returns: whether the target plays a part in this wish; only the source decides.
+    mutating func cancel(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) -> Bool {
+        switch state {
+        case .admitting, .reserved, .restoring, .restored, .preparing:
+            refuse(reason, now: now, &effects)
+        case .prepared: effects.send(.abort(reason), about: attempt, to: .source)
+        case .taking, .took: effects.actions.append(.cancelRefused(attempt.migration))
+        case .active, .refused: return false
+        }
+        return true
+    }
+
+    mutating func sessionEstablished(_ peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects) {
+        guard attempt.plays(peer.nodeKey, .source) else { return }
+        isSourceConnected = true
+        if !isSourceClosed { resendToSource(&effects) }
+    }
+
+    /// Only what operators read changes: streams report their own end, requests are repeated.
+    mutating func sessionLost(_ node: NodeKey) {
+        if attempt.plays(node, .source) { isSourceConnected = false }
+    }
+
+    /// Whatever the source has not answered yet, byte for byte as before.
+    func resendToSource(_ effects: inout MoveEffects) {
+        switch state {
+        case .restored(_, let facts):
+            effects.send(.restoreComplete(facts.state), about: attempt, to: .source)
+            let replay = ReplayComplete(logIndex: 0, inputOutputDigest: .zero, lag: 0)
+            effects.send(.replayComplete(replay), about: attempt, to: .source)
+        case .prepared(let prepared): effects.send(.prepared(prepared.hash), about: attempt, to: .source)
+        case .took(let took): effects.send(.activateAck(took.take), about: attempt, to: .source)
+        case .active(_, let take): effects.send(.activateAck(take), about: attempt, to: .source)
+        case .refused(let reason, _): effects.send(.refused(reason), about: attempt, to: .source)
+        case .admitting, .reserved, .restoring, .preparing, .taking: break
+        }
+    }
+
+    // MARK: Timers
+
+    /// Not one byte may stand still for longer than this while the state streams.
+    private var stallDeadline: Timestamp? {
+        guard case .restoring = state else { return nil }
+        return progress.movedAt + environment.budgets.stall + environment.budgets.restore
+    }
+
+    var nextDeadline: Timestamp? {
+        [phaseDeadline, retry.deadline, stallDeadline].compactMap { $0 }.min()
+    }
+
+    mutating func deadlineReached(now: Timestamp, _ effects: inout MoveEffects) {
+        if let deadline = [phaseDeadline, stallDeadline].compactMap({ $0 }).min(), deadline <= now {
+            budgetSpent(now: now, &effects)
+        }
+        guard retry.isDue(now) else { return }
+        resendToSource(&effects)
+        switch state {
+        case .prepared, .took, .refused: effects.send(.status, about: attempt, to: .source)
+        default: break
+        }
+    }
+
+    private mutating func budgetSpent(now: Timestamp, _ effects: inout MoveEffects) {
+        phaseDeadline = nil
+        switch state {
+        case .took(var took):
+            guard !took.isReported else { return }
+            took.isReported = true
+            state = .took(took)
+            effects.actions.append(.inDoubt(attempt.migration, .target, FailureReason(.phaseTimeout, stall)))
+        // A promise after Prepared is repeated until the source has heard it; any other lapses.
+        case .refused(_, let wasPrepared): if !wasPrepared { close() }
+        default: refuse(FailureReason(.phaseTimeout, stall), now: now, &effects)
+        }
+    }
+
+    /// What the move waits for, for a person.
+    var stall: String { isSourceConnected || cause.isEmpty ? cause : "a session with the source, then " + cause }
+
+    private var cause: String {
+        switch state {
+        case .admitting: "room for the daemon"
+        case .reserved: "the source's stream"
+        case .restoring: "the restore, at \(progress.byteCount) of \(progress.totalByteCount) bytes"
+        case .restored: "the source's release"
+        case .preparing, .taking: "the journal"
+        case .prepared: "the source's commit"
+        case .took: "the source's acknowledgement of the take"
+        case .active, .refused: ""
+        }
+    }
+
+    var view: MoveView {
+        var isInDoubt = false
+        if case .took = state { isInDoubt = true }
+        return MoveView(
+            migration: attempt.migration, daemon: attempt.order.daemon, role: .target, source: attempt.order.source,
+            target: attempt.order.target, phase: progress.phase, startedAt: progress.startedAt, phaseEnteredAt: progress.phaseEnteredAt,
+            byteCount: progress.byteCount, totalByteCount: progress.totalByteCount, retryCount: retry.count, stall: stall,
+            isInDoubt: isInDoubt, bound: environment.budgets.publishedBound(byteCount: progress.totalByteCount), outcome: outcome)
+    }
+}

@@ -1,0 +1,272 @@
+internal import DequeModule
+internal import FerryCrypto
+internal import FerryWire
+
+extension TargetMachine {
+    mutating func receive(
+        _ body: FerryMessage.Body, from peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        switch body {
+        case .plan(let plan): return planned(plan, &effects)
+        case .snapshotReady(let ready): return announced(ready, from: peer, now: now, &effects)
+        case .release(let signed):
+            guard isSource(peer) else { return .wrongBoot }
+            return released(signed, from: peer, now: now, &effects)
+        case .cutoverNotify(let commit):
+            guard isSource(peer) else { return .wrongBoot }
+            return committed(commit, now: now, &effects)
+        case .activateTarget(let hash):
+            guard isSource(peer) else { return .wrongBoot }
+            return acknowledged(hash, now: now, &effects)
+        case .abort(let reason): return aborted(reason, by: peer, now: now, &effects)
+        case .tooLate:
+            effects.actions.append(.cancelRefused(attempt.migration))
+            return .taken
+        case .status:
+            if attempt.plays(peer.nodeKey, .source) {
+                reply(.source, &effects)
+                resendToSource(&effects)
+            }
+            if attempt.plays(peer.nodeKey, .orchestrator) { reply(.orchestrator, &effects) }
+            return .taken
+        case .statusReply(let reply): return statusReplied(reply, by: peer, now: now, &effects)
+        case .unknown(let boot): return forgotten(boot, by: peer, now: now, &effects)
+        default: return .wrongPhase
+        }
+    }
+
+    /// A source takes part with the boot in which it announced its stream; a durable one keeps its word across boots.
+    private func isSource(_ peer: PeerIdentity) -> Bool {
+        guard let boot = sourceBoot else { return true }
+        return peer.bootID == boot || peer.isDurable
+    }
+
+    private var sourceBoot: BootID? {
+        switch state {
+        case .restoring(let restoring), .restored(let restoring, _): restoring.sourceBoot
+        case .preparing(let prepared), .prepared(let prepared): prepared.sourceBoot
+        case .taking(let took), .took(let took): took.prepared.sourceBoot
+        case .admitting, .reserved, .active, .refused: nil
+        }
+    }
+
+    private func planned(_ plan: Plan, _ effects: inout MoveEffects) -> MessageVerdict {
+        guard plan.order == attempt.order, plan.offer == offer else { return .unproven }
+        switch state {
+        case .reserved: sendReservation(&effects)
+        case .refused(let reason, _): effects.send(.planReply(.refused(reason)), about: attempt, to: .orchestrator)
+        default: break
+        }
+        return .taken
+    }
+
+    func sendReservation(_ effects: inout MoveEffects) {
+        let reply = PlanReply.reserved(boot: environment.boot, isDurable: environment.isDurable)
+        effects.send(.planReply(reply), about: attempt, to: .orchestrator)
+    }
+
+    private mutating func announced(
+        _ ready: SnapshotReady, from peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        guard ready.order == attempt.order, ready.snapshot.entity == attempt.order.daemon, ready.snapshot.epoch == attempt.epoch,
+            ready.snapshot.lineage == offer.lineage, ready.snapshot.kind == offer.kind,
+            ready.snapshot.chainLink.origin == attempt.order.daemon.originHash
+        else { return .unproven }
+        switch state {
+        case .admitting: return .wrongPhase
+        case .reserved:
+            state = .restoring(Restoring(snapshot: ready.snapshot, stream: ready.stream, sourceBoot: peer.bootID))
+            phaseDeadline = now + environment.budgets.transfer(byteCount: offer.predictedByteCount) + environment.budgets.restore
+            enter(.transfer, now: now, &effects)
+            effects.actions.append(
+                .restore(attempt.migration, snapshot: ready.snapshot, from: attempt.order.source, stream: ready.stream))
+        default:
+            resendToSource(&effects)
+        }
+        return .taken
+    }
+
+    // MARK: Release, Commit, TakeAck
+
+    private mutating func released(
+        _ signed: SignedRelease, from peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        switch state {
+        case .restored(let restoring, let facts):
+            let crypto = environment.crypto
+            guard let hash = HandOverProofs.hash(signed.release, crypto: crypto),
+                HandOverProofs.isValid(signed, hash: hash, crypto: crypto)
+            else { return .unproven }
+            if let mismatch = mismatch(signed.release, facts) {
+                refuse(FailureReason(.releaseMismatch, mismatch), now: now, &effects)
+                return .taken
+            }
+            let prepared = Prepared(signed: signed, hash: hash, sourceBoot: restoring.sourceBoot)
+            state = .preparing(prepared)
+            retry.stop()
+            phaseDeadline = now + environment.budgets.prepare
+            enter(.cutover, now: now, &effects)
+            record.write(.prepared(signed, attempt.order), about: attempt, &effects)
+        case .preparing(let prepared), .prepared(let prepared):
+            guard prepared.signed == signed else { return .unproven }
+            resendToSource(&effects)
+        case .taking, .took, .active, .refused: resendToSource(&effects)
+        case .admitting, .reserved, .restoring: return .wrongPhase
+        }
+        return .taken
+    }
+
+    /// Names the first thing that the release states and this node does not hold.
+    private func mismatch(_ release: Release, _ facts: RestoredFacts) -> String? {
+        let held = facts.snapshot
+        guard let lanes = try? held.outputLanes.digest() else { return "the restored output lanes have no canonical form" }
+        let checks: [(String, Bool)] = [
+            ("lineage", release.lineage == offer.lineage && release.lineage == held.lineage),
+            ("migration id", release.migration == attempt.migration),
+            ("epoch", release.epoch == attempt.epoch),
+            ("daemon", release.daemon == attempt.order.daemon && release.daemon == held.entity),
+            ("source", release.source == attempt.order.source),
+            ("target", release.target == attempt.order.target),
+            ("target boot", release.targetBoot == environment.boot),
+            ("move log", release.lastLogIndex == 0 && release.inputOutputDigest == .zero),
+            ("chain sequence", release.chainSequence == held.chainLink.sequence),
+            ("forward hash", release.forwardHash == forwardHash(held.chainLink, held.headPayload.rawSpan)),
+            ("cursors", release.cursors == held.cursors),
+            ("output lanes", release.outputLanesDigest == lanes),
+            ("bindings", release.bindingsDigest == HandOverProofs.bindingsDigest(held)),
+            ("state", release.state == facts.state),
+            ("state digest", release.stateDigest == facts.stateDigest),
+        ]
+        for (name, holds) in checks where !holds { return "the release's \(name) is not what was restored" }
+        return nil
+    }
+
+    private mutating func committed(_ commit: CutoverNotify, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
+        switch state {
+        case .prepared(let prepared):
+            guard commit.release == prepared.hash else { return .unproven }
+            open(commit, prepared, now: now, &effects)
+        case .taking: break
+        case .took(let took):
+            guard commit.release == took.prepared.hash else { return .unproven }
+            resendToSource(&effects)
+        case .active(let hash, _):
+            guard commit.release == hash else { return .unproven }
+            resendToSource(&effects)
+        case .refused: resendToSource(&effects)
+        case .admitting, .reserved, .restoring, .restored, .preparing: return .wrongPhase
+        }
+        return .taken
+    }
+
+    private mutating func open(_ commit: CutoverNotify, _ prepared: Prepared, now: Timestamp, _ effects: inout MoveEffects) {
+        let release = prepared.signed.release
+        do throws(CryptoFailure) {
+            guard let envelope = IdentityEnvelope(copying: commit.envelope.rawSpan) else {
+                throw CryptoFailure(.sealOpenFailed, "the identity envelope is malformed")
+            }
+            let binding = HandOverProofs.envelopeBinding(release, hash: prepared.hash)
+            let keypair = try envelope.open(with: environment.identity, binding: binding.rawSpan, expecting: attempt.order.daemon)
+            let take = Take(
+                migration: attempt.migration, epoch: attempt.epoch, lineage: release.lineage, daemon: release.daemon,
+                release: prepared.hash, target: attempt.order.target, targetBoot: release.targetBoot, daemonSignature: .none,
+                nodeSignature: .none)
+            let signed = try HandOverProofs.sign(take, daemon: keypair, node: environment.identity)
+            state = .taking(Took(prepared: prepared, keypair: keypair, take: signed))
+            retry.stop()
+            phaseDeadline = nil
+            record.write(.took(commit, signed), about: attempt, &effects)
+        } catch {
+            // The source resumes at once, instead of waiting for a take that cannot come.
+            refuse(FailureReason(.identityTransportFailed, "\(error)"), now: now, &effects)
+        }
+    }
+
+    private mutating func acknowledged(_ hash: ReleaseHash, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
+        switch state {
+        case .took(let took):
+            guard hash == took.prepared.hash else { return .unproven }
+            activate(took, now: now, &effects)
+        case .active(let active, _):
+            guard hash == active else { return .unproven }
+            reply(.source, &effects)
+        default: return .wrongPhase
+        }
+        return .taken
+    }
+
+    private mutating func activate(_ took: Took, now: Timestamp, _ effects: inout MoveEffects) {
+        state = .active(took.prepared.hash, took.take)
+        phaseDeadline = nil
+        retry.stop()
+        effects.actions.append(
+            .activate(attempt.migration, keypair: took.keypair, epoch: attempt.epoch, lineage: took.take.lineage))
+        enter(.complete, now: now, &effects)
+        reply(.source, &effects)
+        effects.send(.activateAck(took.take), about: attempt, to: .orchestrator)
+        effects.actions.append(.ended(attempt.migration, .target, .completed(nil)))
+    }
+
+    // MARK: Abort and doubt
+
+    private mutating func aborted(
+        _ reason: FailureReason, by peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        let isSource = attempt.plays(peer.nodeKey, .source)
+        switch state {
+        case .admitting, .reserved:
+            refuse(reason, tell: false, now: now, &effects)
+            if isSource { finishClosing(&effects) }
+        case .restoring, .restored, .preparing, .prepared:
+            guard isSource else { return .wrongPhase }
+            refuse(reason, tell: false, now: now, &effects)
+            finishClosing(&effects)
+        case .refused:
+            if isSource { finishClosing(&effects) }
+        // The key was sent: no abort of the source can be true any more, and nobody else's counts.
+        case .taking, .took, .active: return .wrongPhase
+        }
+        return .taken
+    }
+
+    private mutating func finishClosing(_ effects: inout MoveEffects) {
+        close()
+        reply(.source, &effects)
+    }
+
+    private mutating func statusReplied(
+        _ reply: StatusReply, by peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        guard attempt.plays(peer.nodeKey, .source) else { return .taken }
+        guard reply.boot == peer.bootID else { return .unproven }
+        guard reply.standing == .abandoned else { return .taken }
+        let reason = reply.reason ?? FailureReason(.cancelled, "the source has given the move up")
+        switch state {
+        case .admitting, .reserved, .restoring, .restored, .preparing, .prepared:
+            refuse(reason, tell: false, now: now, &effects)
+            close()
+        case .refused: close()
+        case .taking, .took, .active: return .wrongPhase
+        }
+        return .taken
+    }
+
+    private mutating func forgotten(
+        _ boot: BootID, by peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        guard boot == peer.bootID else { return .unproven }
+        guard attempt.plays(peer.nodeKey, .source) else { return .taken }
+        switch state {
+        case .admitting, .reserved, .restoring, .restored, .preparing, .prepared:
+            // What the source has forgotten it can neither commit nor take back.
+            refuse(FailureReason(.participantRestarted, "the source has forgotten the move"), tell: false, now: now, &effects)
+            close()
+        case .took(let took):
+            guard boot != took.prepared.sourceBoot else { return .wrongBoot }
+            activate(took, now: now, &effects)
+        case .taking: break
+        case .refused, .active: close()
+        }
+        return .taken
+    }
+}
