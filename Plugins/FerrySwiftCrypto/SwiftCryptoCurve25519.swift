@@ -19,15 +19,21 @@ public struct SwiftCryptoX25519: KeyAgreement {
         return publicKey
     }
 
-    /// Multiplies the peer's point; swift-crypto refuses an all-zero result itself.
+    /// Multiplies the peer's point; swift-crypto lets an all-zero result pass, so it is refused here (RFC 7748 §6.1).
     public func sharedSecret(
         secret: borrowing SecretBytes, publicKey: FixedBytes32, allocator: any SecretAllocator
     ) throws(CryptoFailure) -> SecretBytes {
         let key = unsafe try secret.with32Bytes { unsafe try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: $0) }
         guard let peer = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: publicKey.bytes),
-            let shared = try? key.sharedSecretFromKeyAgreement(with: peer)
-        else { throw CryptoFailure(.invalidKey, "an X25519 public key of small order") }
-        return SecretBytes(byteCount: 32, allocator: allocator) { $0.append(data: shared) }
+            let agreed = try? key.sharedSecretFromKeyAgreement(with: peer)
+        else { throw CryptoFailure(.failed, "swift-crypto cannot agree on a key") }
+        let zero = [UInt8](repeating: 0, count: 32)
+        return try SecretBytes(byteCount: 32, allocator: allocator) { output throws(CryptoFailure) in
+            output.append(data: agreed)
+            guard !equalInConstantTime(output.bytes, zero.rawSpan) else {
+                throw CryptoFailure(.invalidKey, "an X25519 public key of small order")
+            }
+        }
     }
 }
 
