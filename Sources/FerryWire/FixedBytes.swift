@@ -1,5 +1,8 @@
 /// Sixteen opaque bytes held inline, so that identifiers hash and compare without allocating.
 public struct FixedBytes16: Hashable, Sendable {
+    /// Sixteen zero bytes.
+    public static let zero = FixedBytes16(low: 0, high: 0)
+
     var low: UInt64
     var high: UInt64
 }

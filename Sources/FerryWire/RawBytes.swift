@@ -68,16 +68,6 @@ extension [UInt8] {
     }
 }
 
-/// Lends bytes that `write` appends to temporary memory of exactly this size.
-func lendTemporary<Value>(byteCount: Int, writing write: (inout OutputRawSpan) -> Void, to body: (RawSpan) -> Value) -> Value {
-    unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) { buffer in
-        var output = unsafe OutputRawSpan(buffer: buffer, initializedCount: 0)
-        write(&output)
-        let count = unsafe output.finalize(for: buffer)
-        return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: buffer[..<count])))
-    }
-}
-
 extension UInt8 {
     fileprivate var hexDigitValue: UInt8? {
         switch self {

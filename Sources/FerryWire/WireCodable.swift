@@ -27,22 +27,6 @@ extension WireEncodable {
     public func encoded() throws(WireError) -> [UInt8] {
         [UInt8](rawCapacity: try measured()) { encode(into: &$0) }
     }
-
-    /// Lends the encoding from temporary memory, which is on the stack when it is small: for a session that copies the message anyway.
-    ///
-    /// - Returns: what `body` returned or threw.
-    /// - Throws: what `encoded()` throws; `body` was not called then.
-    public func withEncoded<Value, Failure: Error>(
-        _ body: (RawSpan) throws(Failure) -> Value
-    ) throws(WireError) -> Result<Value, Failure> {
-        lendTemporary(byteCount: try measured(), writing: { encode(into: &$0) }) { bytes in
-            do throws(Failure) {
-                return .success(try body(bytes))
-            } catch {
-                return .failure(error)
-            }
-        }
-    }
 }
 
 /// A value that reads itself off the front of a reader.

@@ -67,13 +67,6 @@ struct ByteReaderTests {
             reading([3, 0, 65, 65, 65]) { reader throws(WireError) in try reader.readText16(limit: 2, "x") } == .failure(.limitExceeded))
     }
 
-    @Test("an encoding that is lent equals one that is owned")
-    func lentEncoding() throws {
-        let message = LaneMessage(emitter: OriginHash(rawValue: 1), daemon: OriginHash(rawValue: 2), body: .hello)
-        let lent = try message.withEncoded { [UInt8](copying: $0) }
-        #expect(try lent.get() == message.encoded())
-    }
-
     @Test("a long text for a person is clipped between scalars", arguments: [1_023, 1_024, 1_025])
     func clipping(byteCount: Int) throws {
         let text = String(repeating: "a", count: byteCount - 2) + "é"

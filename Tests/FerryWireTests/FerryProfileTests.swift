@@ -10,7 +10,27 @@ struct FerryProfileTests {
             let bytes = try message.encoded()
             #expect(try PeerMessage(decoding: bytes) == message, "\(name)")
             #expect(try message.measured() == bytes.count, "\(name)")
-            #expect(try message.withEncoded { [UInt8](copying: $0) } == .success(bytes), "\(name)")
+        }
+    }
+
+    @Test("messages are written one after another into memory that the caller owns, and never beyond it")
+    func appending() throws {
+        let event = Sample.lane(.event(LaneEvent(epoch: .first, previous: 0, link: Sample.event(1).link, payload: [1, 2, 3])))
+        let bytes = try event.encoded()
+        for (room, isEnough) in [(2 * bytes.count, true), (2 * bytes.count - 1, false)] {
+            var codes: [WireError.Code?] = []
+            let written = [UInt8](rawCapacity: room) { output in
+                for _ in 0..<2 {
+                    do throws(WireError) {
+                        try event.append(to: &output)
+                        codes.append(nil)
+                    } catch {
+                        codes.append(error.code)
+                    }
+                }
+            }
+            #expect(codes == [nil, isEnough ? nil : .limitExceeded])
+            #expect(written == (isEnough ? bytes + bytes : bytes))
         }
     }
 

@@ -53,22 +53,6 @@ extension PeerMessage {
         encode(into: &output)
     }
 
-    /// Lends the encoding from temporary memory, which is on the stack when it is small: for a session that copies the message anyway.
-    ///
-    /// - Returns: what `body` returned or threw.
-    /// - Throws: what `encoded()` throws; `body` was not called then.
-    public func withEncoded<Value, Failure: Error>(
-        _ body: (RawSpan) throws(Failure) -> Value
-    ) throws(WireError) -> Result<Value, Failure> {
-        lendTemporary(byteCount: try measured(), writing: { encode(into: &$0) }) { bytes in
-            do throws(Failure) {
-                return .success(try body(bytes))
-            } catch {
-                return .failure(error)
-            }
-        }
-    }
-
     /// Decodes a message that fills `bytes` exactly.
     ///
     /// - Throws: any code of ``WireError`` except the three of the chain.
