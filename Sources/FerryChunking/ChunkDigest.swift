@@ -14,6 +14,7 @@ struct ChunkDigest: ~Copyable {
 
     private let key = Array("ferry-state-v3".utf8)
     private var message = RawBuffer(byteCount: messageByteCount)
+    private var next = RawBuffer(byteCount: byteCount)
 
     init() {
         for offset in stride(from: 0, to: Self.byteCount, by: 8) { message.store(littleEndian: UInt64(0), at: offset) }
@@ -29,7 +30,12 @@ struct ChunkDigest: ~Copyable {
         message.store(littleEndian: UInt64(index), at: 32)
         message.store(littleEndian: UInt64(plainByteCount), at: 40)
         message.store(littleEndian: check, at: 48)
-        let next = keyedBlake2s(key: key.rawSpan, message.span(0..<Self.messageByteCount))
-        _ = message.withOutput(0..<Self.byteCount) { next.append(to: &$0) }
+        Self.hash(message, key: key, into: &next)
+        message.copy(next, prefix: Self.byteCount)
+    }
+
+    private static func hash(_ message: borrowing RawBuffer, key: [UInt8], into next: inout RawBuffer) {
+        let input = message.span(0..<messageByteCount)
+        _ = next.withOutput(0..<byteCount) { keyedBlake2s(key: key.rawSpan, input, into: &$0) }
     }
 }

@@ -25,6 +25,23 @@ public struct ChunkingError: Error, Sendable, CustomStringConvertible {
         public static let truncated = Code("truncated")
         /// A reader asked for other fields than the writer wrote.
         public static let fieldMismatch = Code("fieldMismatch")
+
+        // Refusals of the net-mesh reassembler (net-mesh migration §E).
+
+        /// A snapshot of no pieces.
+        public static let zeroTotalChunks = Code("zeroTotalChunks")
+        /// A snapshot of more than 700,000 pieces.
+        public static let totalChunksTooLarge = Code("totalChunksTooLarge")
+        /// A piece's index is not below the number of pieces.
+        public static let chunkIndexOutOfRange = Code("chunkIndexOutOfRange")
+        /// A piece is empty or has more than 7,000 bytes.
+        public static let chunkTooLarge = Code("chunkTooLarge")
+        /// A newer snapshot of the daemon has already begun.
+        public static let staleSequence = Code("staleSequence")
+        /// Pieces of one snapshot disagree on their number.
+        public static let totalChunksMismatch = Code("totalChunksMismatch")
+        /// The pieces of one snapshot exceed 64 MiB.
+        public static let tooManyPendingBytes = Code("tooManyPendingBytes")
     }
 
     /// The kind of failure.

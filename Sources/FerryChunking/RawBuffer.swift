@@ -66,6 +66,11 @@ struct RawBuffer: ~Copyable, @unchecked Sendable {
 }
 
 extension RawBuffer {
+    /// Copies a prefix of another buffer to the front.
+    mutating func copy(_ source: borrowing RawBuffer, prefix byteCount: Int) {
+        copy(source.span(0..<byteCount), to: 0)
+    }
+
     /// Compresses a range of `source` into a range of this buffer and returns the stored length.
     mutating func compress(
         _ source: borrowing RawBuffer, _ input: Range<Int>, into range: Range<Int>, _ compressor: some Compressor, level: Int
