@@ -28,6 +28,12 @@ extension Daemon {
     public var predictedByteCount: UInt64 { 0 }
 }
 
+/// A daemon that can tell its state in 32 bytes, so that both ends of a move compare it; a ``PagedBytes`` re-reads only written pages for it.
+public protocol StateDigesting: Daemon {
+    /// Equal for equal states, whatever their history, on every node.
+    var stateDigest: FixedBytes32 { get }
+}
+
 /// Tells a node that it can restore daemons of one kind.
 public struct DaemonRegistration: Sendable {
     /// Kind and the newest schema version that is understood.

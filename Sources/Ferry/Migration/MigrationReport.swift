@@ -41,20 +41,6 @@ public enum Determinism: String, Sendable, Hashable, CaseIterable {
     case unverified
 }
 
-/// Both signed halves of a hand-over.
-public struct MoveReceipt: Sendable, Hashable {
-    /// The source's half.
-    public var release: SignedRelease
-    /// The target's half.
-    public var take: Take
-
-    /// Joins the halves.
-    public init(release: SignedRelease, take: Take) {
-        self.release = release
-        self.take = take
-    }
-}
-
 /// How far a move has come, as its orchestrator knows.
 public struct MigrationProgress: Sendable, Hashable {
     /// The attempt.
@@ -114,6 +100,8 @@ public struct MoveStatus: Sendable, Hashable {
     public var byteCount: UInt64
     /// State bytes in all; 0 when unknown.
     public var totalByteCount: UInt64
+    /// Requests that had to be repeated.
+    public var retryCount: Int
     /// Why nothing moves; empty while something does.
     public var stall: String
     /// By when the move has ended on this node, unless it is in doubt.

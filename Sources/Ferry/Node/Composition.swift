@@ -27,6 +27,8 @@ public struct Composition: Sendable {
     public var sources: Set<NodeKey>?
     /// Bounds on everything that grows.
     public var limits: NodeLimits
+    /// How long each phase of a move may take.
+    public var budgets: PhaseBudgets
     /// Where moves are recorded.
     public var journal: any MoveJournal
     /// Who hears of moves and sessions.
@@ -42,7 +44,8 @@ public struct Composition: Sendable {
     public init(
         identity: NodeIdentity, crypto: CryptoProvider, transports: [any Transport], compressors: [any Compressor] = [Uncompressed()],
         daemons: [DaemonRegistration] = [], peers: PeerPolicy = .nodes([]), knownPeers: [Endpoint] = [], orchestrators: Set<NodeKey> = [],
-        sources: Set<NodeKey>? = nil, limits: NodeLimits = NodeLimits(), journal: any MoveJournal = InMemoryMoveJournal(),
+        sources: Set<NodeKey>? = nil, limits: NodeLimits = NodeLimits(), budgets: PhaseBudgets = PhaseBudgets(),
+        journal: any MoveJournal = InMemoryMoveJournal(),
         observers: [any NodeObserver] = [], outputObservers: [any OutputObserver] = [], controlSocketPath: String? = nil,
         logger: Logger = Logger(label: "ferry", factory: { _ in SwiftLogNoOpLogHandler() })
     ) {
@@ -56,6 +59,7 @@ public struct Composition: Sendable {
         self.orchestrators = orchestrators
         self.sources = sources
         self.limits = limits
+        self.budgets = budgets
         self.journal = journal
         self.observers = observers
         self.outputObservers = outputObservers
@@ -77,6 +81,9 @@ public struct CompositionError: Error, Sendable, CustomStringConvertible {
 }
 
 extension Composition {
+    /// Ferry's own sessions; a second kind will be chosen here.
+    func makeSessionKind() -> any SessionKind { FerrySessionKind(identity: identity, crypto: crypto) }
+
     /// Checks everything that can be checked before anything runs.
     ///
     /// - Throws: all mistakes at once.

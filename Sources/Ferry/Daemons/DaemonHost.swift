@@ -1,0 +1,240 @@
+internal import CoreMetrics
+internal import FerryChunking
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+internal import Logging
+internal import Synchronization
+
+/// One daemon on one node: its value, its ownership, its chain, and the isolation in which its events are processed.
+///
+/// Everything that touches the daemon's value in place runs here, one call at a time and never re-entrant: nothing in this actor awaits.
+/// Streaming a snapshot works on a copy outside of it.
+actor DaemonHost {
+    nonisolated let entity: EntityID
+    nonisolated let origin: OriginHash
+    nonisolated let kind: DaemonKind
+    nonisolated let lineage: LineageID
+    private let context: DaemonContext
+    private let deliveries: DeliveryQueue
+
+    private var ownership: OwnershipMachine
+    private var daemon: (any Daemon)?
+    private var keypair: EntityKeypair?
+    private var chain: ChainBuilder
+    private var horizon: HorizonBloom
+    private var outputs: DaemonOutputs
+    private let outputLanes: [OutputLaneState]
+    private let bindings: [UInt8]
+    private var processedCount: UInt64 = 0
+    private var failedCount: UInt64 = 0
+
+    /// A daemon that begins its life here.
+    init(spawning daemon: any Daemon, keypair: EntityKeypair, lineage: LineageID, context: DaemonContext) {
+        entity = keypair.entityID
+        origin = entity.originHash
+        kind = type(of: daemon).kind
+        self.lineage = lineage
+        self.context = context
+        self.keypair = keypair
+        self.daemon = daemon
+        deliveries = DeliveryQueue(context: context)
+        ownership = OwnershipMachine(spawning: entity, lineage: lineage)
+        chain = ChainBuilder(origin: origin)
+        horizon = .empty
+        outputs = DaemonOutputs(lineage: lineage, link: .genesis(origin))
+        outputLanes = []
+        bindings = []
+    }
+
+    /// A daemon that was restored and waits for its activation; nil when it has more lanes than this node keeps.
+    init?(standby daemon: any Daemon, migration: MigrationID, snapshot: SnapshotHeader, context: DaemonContext) {
+        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot) else { return nil }
+        entity = snapshot.entity
+        origin = entity.originHash
+        kind = snapshot.kind
+        lineage = snapshot.lineage
+        self.context = context
+        self.daemon = daemon
+        deliveries = DeliveryQueue(context: context)
+        self.ownership = ownership
+        chain = ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload)
+        horizon = HorizonBloom(snapshot.cursors.map(\.emitter))
+        outputs = DaemonOutputs(lineage: snapshot.lineage, link: .genesis(origin))
+        outputLanes = snapshot.outputLanes
+        bindings = snapshot.bindings
+    }
+
+    // MARK: Events
+
+    /// Takes in `hello` or `event`; the answer goes back on the lane, nil for none.
+    func receive(_ message: LaneMessage) -> LaneMessage.Body? {
+        switch message.body {
+        case .hello:
+            return ownership.welcome(message.emitter).reply
+        case .event(let event):
+            guard event.link.origin == message.emitter else { return .violation }
+            let verdict = ownership.admit(event, from: message.emitter)
+            guard case .process = verdict else { return verdict.reply }
+            // Not accepted, so the emitter keeps it and sends it again.
+            guard deliveries.hasRoom else { return nil }
+            process(CausalEvent(link: event.link, payload: event.payload, receivedAt: WallClock.nanoseconds))
+            return ownership.processed(emitter: message.emitter, sequence: event.link.sequence).reply
+        default:
+            return nil
+        }
+    }
+
+    private func process(_ event: CausalEvent) {
+        outputs.reopen(link: event.link)
+        horizon.insert(event.link.origin)
+        var failure: (any Error)?
+        do {
+            try daemon?.process(event, into: &outputs)
+            failure = outputs.failure
+        } catch {
+            failure = error
+        }
+        processedCount += 1
+        context.metrics.processedEvents.increment()
+        let epoch = ownership.epoch
+        let input = ProcessedInput(
+            emitter: event.link.origin, sequence: event.link.sequence, receivedAt: event.receivedAt, isFailed: failure != nil)
+        for observer in context.observers { observer.daemon(origin, epoch: epoch, processed: input) }
+        if let failure {
+            failedCount += 1
+            context.metrics.failedEvents.increment()
+            context.logger.warning(
+                "an event failed", metadata: ["daemon": "\(origin)", "sequence": "\(input.sequence)", "error": "\(type(of: failure))"])
+            return
+        }
+        emitOutputs(at: event.receivedAt, epoch: epoch)
+    }
+
+    private func emitOutputs(at time: UInt64, epoch: Epoch) {
+        for payload in outputs.emitted {
+            guard let link = chain.next(payload: payload, horizon: horizon.rawValue) else { break }
+            let output = CausalEvent(link: link, payload: payload, receivedAt: time)
+            for observer in context.observers { observer.daemon(origin, epoch: epoch, emitted: output) }
+        }
+        if !outputs.deliveries.isEmpty { deliveries.append(outputs.deliveries) }
+    }
+
+    // MARK: Moves
+
+    /// What the source says of the daemon when it is asked for.
+    func describe() throws(FailureReason) -> DaemonDescription {
+        guard let daemon else { throw FailureReason(.daemonNotFound) }
+        guard let epoch = ownership.nextEpoch else { throw FailureReason(.stateFailed, "the daemon's epochs are used up") }
+        return DaemonDescription(kind: kind, lineage: lineage, epoch: epoch, predictedByteCount: daemon.predictedByteCount)
+    }
+
+    /// Stops processing; the event in hand has ended, since this runs in the same isolation.
+    func fence(_ migration: MigrationID, epoch: Epoch) throws(FailureReason) -> FencedDaemon {
+        try ownership.fence(migration, epoch: epoch)
+        guard let daemon, let keypair else { throw FailureReason(.daemonNotFound) }
+        return FencedDaemon(
+            keypair: keypair, snapshot: header(epoch: epoch, createdAt: WallClock.nanoseconds),
+            predictedByteCount: daemon.predictedByteCount, stateDigest: (daemon as? any StateDigesting)?.stateDigest)
+    }
+
+    /// A copy of the daemon's value, which shares its storage with the original; nil once it has gone.
+    func frozen() -> (any Daemon)? { daemon }
+
+    /// Redirects from now on.
+    func commit(_ moved: Moved) -> Bool { ownership.commit(moved) }
+
+    /// Processes again; the epoch, or nil when another move or none holds the daemon.
+    func resume(_ migration: MigrationID) -> Epoch? { ownership.resume(migration) }
+
+    /// Becomes the stub that redirects: the key is wiped, the state released elsewhere.
+    func retire(_ migration: MigrationID) -> Bool {
+        guard ownership.retire(migration) else { return false }
+        keypair?.wipe()
+        keypair = nil
+        chain = ChainBuilder(origin: origin)
+        release()
+        return true
+    }
+
+    /// Becomes the owner.
+    func activate(_ migration: MigrationID, keypair: EntityKeypair, epoch: Epoch) -> Bool {
+        guard keypair.entityID == entity, ownership.activate(migration, epoch: epoch) else { return false }
+        self.keypair = keypair
+        return true
+    }
+
+    /// Gives the state up: the daemon was stopped, or its restored copy is not wanted.
+    func release() {
+        if let daemon = daemon.take() { DaemonRelease.release(daemon) }
+    }
+
+    /// Everything about the daemon but its state.
+    func header(epoch: Epoch, createdAt: UInt64) -> SnapshotHeader {
+        SnapshotHeader(
+            entity: entity, lineage: lineage, epoch: epoch, kind: kind, chainLink: chain.head, headPayload: chain.headPayload,
+            cursors: ownership.sortedCursors, outputLanes: outputLanes, bindings: bindings, createdAt: createdAt)
+    }
+
+    // MARK: Views
+
+    /// The attempt that holds the daemon.
+    var activeMigration: MigrationID? { ownership.activeMigration }
+
+    /// What a state digest needs, taken at one point in processing order; nil once the daemon has gone.
+    var digestView: DigestView? {
+        daemon.map { DigestView(daemon: $0, processedEventCount: processedCount, chainHead: chain.head) }
+    }
+
+    var status: DaemonStatus {
+        let standing: DaemonStatus.Standing =
+            switch ownership.standing {
+            case .active: .active
+            case .fenced: .fenced
+            case .inDoubt: .fenced
+            case .moved: .moved
+            case .standby: .standby
+            }
+        return DaemonStatus(
+            origin: origin, entity: entity, kind: kind, epoch: ownership.epoch, standing: standing, processedEventCount: processedCount,
+            failedEventCount: failedCount)
+    }
+}
+
+/// A daemon's frozen copy, to be digested outside of its isolation.
+struct DigestView: Sendable {
+    let daemon: any Daemon
+    let processedEventCount: UInt64
+    let chainHead: CausalLink
+
+    /// Writes the snapshot into a digest.
+    @concurrent
+    func digest() async throws -> StateDigest {
+        var writer = try SnapshotWriter(into: DiscardingSnapshotSink())
+        try await daemon.snapshot(into: &writer)
+        let trailer = try await writer.finish()
+        return StateDigest(
+            digest: trailer.digest, byteCount: UInt64(trailer.stateByteCount), processedEventCount: processedEventCount,
+            chainHead: chainHead)
+    }
+}
+
+/// Frees daemons away from every executor that serves events: releasing a million entries takes tenths of a second.
+enum DaemonRelease {
+    /// The last reference but the caller's goes to the box, and with it to the background.
+    static func release(_ daemon: consuming any Daemon) {
+        let box = Box(daemon)
+        Task.detached(priority: .background) {
+            box.empty()
+            Heap.trim()
+        }
+    }
+
+    private final class Box: Sendable {
+        private let daemon: Mutex<(any Daemon)?>
+
+        init(_ daemon: consuming any Daemon) { self.daemon = Mutex(daemon) }
+
+        func empty() { _ = daemon.withLock { $0.take() } }
+    }
+}

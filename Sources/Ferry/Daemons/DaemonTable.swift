@@ -1,0 +1,97 @@
+internal import FerryStateMachines
+internal import FerryWire
+internal import Synchronization
+
+/// The daemons of a node: those that it owns, those that arrive, and stubs of those that have gone.
+final class DaemonTable: Sendable {
+    /// Stubs that are kept; beyond them the oldest is forgotten, and its emitters ask around.
+    static let maximumStubCount = 65_536
+
+    private struct State {
+        var hosts: [OriginHash: DaemonHost] = [:]
+        var restored: [OriginHash: DaemonHost] = [:]
+        var stubs: [OriginHash] = []
+    }
+
+    private let state = Mutex(State())
+    let acknowledgements = AcknowledgementQueue()
+
+    /// Owner or stub.
+    func host(_ origin: OriginHash) -> DaemonHost? { state.withLock { $0.hosts[origin] } }
+
+    /// Owners and stubs, sorted by origin.
+    var all: [DaemonHost] { state.withLock { $0.hosts.values.sorted { $0.origin < $1.origin } } }
+
+    /// Daemons without stubs.
+    var count: Int { state.withLock { $0.hosts.count - $0.stubs.count + $0.restored.count } }
+
+    /// Whether the daemon is owned here, a stub excepted.
+    func owns(_ origin: OriginHash) -> Bool { state.withLock { $0.hosts[origin] != nil && !$0.stubs.contains(origin) } }
+
+    /// Adds an owner; false when there is one.
+    func insert(_ host: DaemonHost) -> Bool {
+        state.withLock { state in
+            if state.hosts[host.origin] != nil, !state.stubs.contains(host.origin) { return false }
+            state.stubs.removeAll { $0 == host.origin }
+            state.hosts[host.origin] = host
+            return true
+        }
+    }
+
+    /// Removes an owner or stub.
+    func remove(_ origin: OriginHash) {
+        state.withLock { state in
+            state.hosts[origin] = nil
+            state.stubs.removeAll { $0 == origin }
+        }
+    }
+
+    /// A restored daemon answers `hold` on its lanes, before a stub of its former life here would redirect.
+    func standBy(_ host: DaemonHost) { state.withLock { $0.restored[host.origin] = host } }
+
+    /// Forgets a restored daemon.
+    func standDown(_ host: DaemonHost) {
+        state.withLock { state in
+            if state.restored[host.origin] === host { state.restored[host.origin] = nil }
+        }
+    }
+
+    /// A restored daemon becomes the owner.
+    func activate(_ host: DaemonHost) {
+        state.withLock { state in
+            if state.restored[host.origin] === host { state.restored[host.origin] = nil }
+            state.stubs.removeAll { $0 == host.origin }
+            state.hosts[host.origin] = host
+        }
+    }
+
+    /// An owner has become a stub.
+    func retire(_ origin: OriginHash) {
+        state.withLock { state in
+            guard state.hosts[origin] != nil, !state.stubs.contains(origin) else { return }
+            state.stubs.append(origin)
+            if state.stubs.count > Self.maximumStubCount { state.hosts[state.stubs.removeFirst()] = nil }
+        }
+    }
+
+    fileprivate func answering(_ origin: OriginHash) -> DaemonHost? {
+        state.withLock { $0.restored[origin] ?? $0.hosts[origin] }
+    }
+}
+
+extension DaemonTable: LaneOwner {
+    /// Lets the daemon take in `hello` or `event`; acknowledgements are coalesced, everything else is answered at once.
+    func receiveLane(_ message: LaneMessage, from node: NodeKey, reply: LaneReplyPath) async {
+        guard let host = answering(message.daemon) else {
+            reply.trySend(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: .notHere))
+            return
+        }
+        guard let body = await host.receive(message) else { return }
+        let answer = LaneMessage(emitter: message.emitter, daemon: message.daemon, body: body)
+        if case .acknowledgement = body {
+            acknowledgements.append(answer, to: reply)
+        } else {
+            reply.trySend(answer)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+internal import FerryStateMachines
+internal import FerryWire
+internal import Logging
+internal import Tracing
+
+// What operators and observers hear.
+extension MoveInterpreter {
+    func phaseChanged(_ migration: MigrationID, _ role: MoveRole, _ phase: MigrationPhase) {
+        guard let view = dispatcher.moves.first(where: { $0.migration == migration && $0.role == role }) else { return }
+        core.logger.info(
+            "a move has reached a phase", metadata: ["migration": "\(migration)", "role": "\(role)", "phase": "\(phase)"])
+        for observer in core.observers { observer.move(migration, of: view.daemon.originHash, as: role, reached: phase) }
+        guard role == .orchestrator, let move = orders[migration] else { return }
+        move.span.addEvent(SpanEvent(name: phase.description))
+        move.handle.report(
+            MigrationProgress(
+                migration: migration, phase: phase, byteCount: view.byteCount, totalByteCount: view.totalByteCount, bytesPerSecond: 0,
+                elapsed: core.now - move.startedAt, stall: ""))
+    }
+
+    func inDoubt(_ migration: MigrationID, _ role: MoveRole, _ reason: FailureReason) {
+        core.logger.warning(
+            "a move is in doubt", metadata: ["migration": "\(migration)", "role": "\(role)", "reason": "\(reason)"])
+        fail(migration, role, FerryError(.inDoubt, "the move is committed and the target has not answered: \(reason)", cause: reason))
+    }
+
+    func ended(_ migration: MigrationID, _ role: MoveRole, _ outcome: MoveOutcome) {
+        core.metrics.moveEnded(role, outcome)
+        core.metrics.refused(dispatcher.counters)
+        core.logger.info(
+            "a move has ended", metadata: ["migration": "\(migration)", "role": "\(role)", "outcome": "\(outcome.label)"])
+        if role == .source {
+            departures[migration] = nil
+            let journal = core.journal
+            Task { try? await journal.close(migration) }
+        }
+        switch outcome {
+        case .completed(let figures):
+            guard role == .orchestrator, let move = orders.removeValue(forKey: migration) else { return }
+            move.span.end()
+            move.handle.end(Self.report(figures, move))
+        case .rolledBack(let reason):
+            fail(migration, role, FerryError(.rolledBack, "the move was rolled back: \(reason)", cause: reason))
+        case .rolledBackAfterCommit(let reason):
+            let text = "the move was rolled back after the commit, with the key sent: \(reason)"
+            fail(migration, role, FerryError(.rolledBack, text, cause: reason))
+        case .declined(let reason):
+            fail(migration, role, FerryError(.declined, "the move was declined: \(reason)", cause: reason))
+        case .lost(let reason):
+            fail(migration, role, FerryError(.failed, "the source has lost the daemon: \(reason)", cause: reason))
+        }
+    }
+
+    private func fail(_ migration: MigrationID, _ role: MoveRole, _ error: FerryError) {
+        let daemon = dispatcher.moves.first { $0.migration == migration }?.daemon ?? orders[migration]?.order.daemon
+        if let daemon {
+            for observer in core.observers { observer.daemonFailed(daemon.originHash, error: error) }
+        }
+        guard role == .orchestrator, let move = orders.removeValue(forKey: migration) else { return }
+        move.span.setStatus(SpanStatus(code: .error, message: error.code.description))
+        move.span.end()
+        move.handle.end(.failure(error))
+    }
+
+    private static func report(_ figures: MoveFigures?, _ move: OrderedMove) -> Result<MigrationReport, FerryError> {
+        guard let figures else {
+            return .failure(FerryError(.failed, "the move is complete, and the source could not report its figures any more"))
+        }
+        let pause = Duration.nanoseconds(Int64(clamping: figures.pauseNanoseconds))
+        return .success(
+            MigrationReport(
+                migration: move.order.migration, daemon: move.order.daemon.originHash, source: move.order.source,
+                target: move.order.target, epoch: figures.take.epoch, stateByteCount: figures.stateByteCount,
+                wireByteCount: figures.wireByteCount, duration: .nanoseconds(Int64(clamping: figures.durationNanoseconds)), pause: pause,
+                longestStall: pause, rounds: Int(figures.rounds), determinism: .unverified,
+                receipt: MoveReceipt(release: figures.release, take: figures.take)))
+    }
+
+    /// Every move that this node remembers, oldest first.
+    var moves: [MoveStatus] {
+        let now = core.now
+        return dispatcher.moves.map { view in
+            MoveStatus(
+                migration: view.migration, daemon: view.daemon.originHash, role: view.role, source: view.source, target: view.target,
+                phase: view.phase, elapsed: now - view.startedAt, ageInPhase: now - view.phaseEnteredAt, byteCount: view.byteCount,
+                totalByteCount: view.totalByteCount, retryCount: view.retryCount, stall: view.stall, bound: view.bound,
+                result: view.outcome?.label ?? (view.isInDoubt ? "inDoubt" : nil))
+        }
+    }
+
+    /// Whether anything runs that a shutdown should wait for.
+    var isBusy: Bool { dispatcher.moves.contains { $0.outcome == nil } }
+}

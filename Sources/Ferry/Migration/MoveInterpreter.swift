@@ -1,0 +1,215 @@
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryTransports
+internal import FerryWire
+internal import Logging
+internal import Tracing
+
+/// Feeds the migration dispatcher and carries out its actions: no protocol knowledge, only tasks, timers and the calls into user code.
+///
+/// Actions are carried out one after the other in the dispatcher's order. What may take long runs in a task of its own and reports back:
+/// describing and fencing (a daemon's `process` may be running), streaming, restoring (user code), journalling. A call that hangs is
+/// outlived: its phase's deadline passes, the dispatcher gives the move up, and a result that comes later finds nobody.
+actor MoveInterpreter {
+    let core: MoveSurroundings
+    var dispatcher: MigrationDispatcher
+    var orders: [MigrationID: OrderedMove] = [:]
+    /// The last change of a daemon's standing that was begun and may still wait for its isolation, by daemon.
+    var changes: [OriginHash: Task<Void, Never>] = [:]
+    var departures: [MigrationID: Departure] = [:]
+    var arrivals: [MigrationID: Arrival] = [:]
+    /// Sessions on which snapshots were announced: a stream's number means something there only.
+    var announcements: [MigrationID: SessionDriver] = [:]
+    private var isDraining = false
+    private var timer: LinkTimer?
+    private var armed = Timestamp.distantFuture
+
+    /// A move that this node has ordered.
+    struct OrderedMove {
+        let handle: MigrationHandle
+        let order: MoveOrder
+        let startedAt: Timestamp
+        let span: any Span
+        var transferStartedAt: Timestamp?
+    }
+
+    /// How often running transfers report, and their watchers hear of it.
+    static let progressInterval = Duration.milliseconds(250)
+
+    init(core: MoveSurroundings, environment: MoveEnvironment) {
+        self.core = core
+        dispatcher = MigrationDispatcher(environment: environment)
+    }
+
+    // MARK: What comes in
+
+    func receive(_ message: FerryMessage, from session: SessionDriver) async {
+        if case .snapshotReady = message.body, announcements[message.header.migration] == nil, announcements.count < 1_024 {
+            announcements[message.header.migration] = session
+        }
+        dispatcher.receive(message, from: session.peer, now: core.now, wallClock: WallClock.nanoseconds)
+        await drain()
+        if arrivals[message.header.migration] == nil { announcements[message.header.migration] = nil }
+    }
+
+    func sessionEstablished(_ peer: PeerIdentity) async {
+        dispatcher.sessionEstablished(peer, now: core.now, wallClock: WallClock.nanoseconds)
+        await drain()
+    }
+
+    func sessionLost(_ node: NodeKey) async {
+        dispatcher.sessionLost(node, now: core.now, wallClock: WallClock.nanoseconds)
+        await drain()
+    }
+
+    func order(_ order: MoveOrder) async throws(FailureReason) -> MigrationHandle {
+        let now = core.now
+        let handle = MigrationHandle(migration: order.migration) { [weak self] in
+            Task { await self?.cancel(order.migration) }
+        }
+        let span = startSpan("ferry.move", ofKind: .client)
+        orders[order.migration] = OrderedMove(handle: handle, order: order, startedAt: now, span: span)
+        do throws(FailureReason) {
+            try dispatcher.order(order, now: now, wallClock: WallClock.nanoseconds)
+        } catch {
+            orders[order.migration] = nil
+            span.end()
+            throw error
+        }
+        await drain()
+        return handle
+    }
+
+    @discardableResult
+    func cancel(_ migration: MigrationID) async -> Bool {
+        let isKnown = dispatcher.cancel(
+            migration, reason: FailureReason(.cancelled, "given up by the operator"), now: core.now, wallClock: WallClock.nanoseconds)
+        await drain()
+        return isKnown
+    }
+
+    /// Runs a result of an action past the dispatcher.
+    func report(_ body: (inout MigrationDispatcher, Timestamp, UInt64) -> Void) async {
+        body(&dispatcher, core.now, WallClock.nanoseconds)
+        await drain()
+    }
+
+    // MARK: Time
+
+    func deadlineReached() async {
+        let now = core.now
+        armed = .distantFuture
+        reportProgress(now)
+        dispatcher.deadlineReached(now: now, wallClock: WallClock.nanoseconds)
+        await drain()
+    }
+
+    private func rearm() {
+        var deadline = dispatcher.nextDeadline
+        if !orders.isEmpty || !departures.isEmpty || !arrivals.isEmpty {
+            let tick = core.now + Self.progressInterval
+            deadline = min(deadline ?? tick, tick)
+        }
+        guard let deadline, deadline < armed else { return }
+        armed = deadline
+        let timer = self.timer ?? LinkTimer { [weak self] in Task { await self?.deadlineReached() } }
+        self.timer = timer
+        timer.arm(afterNanoseconds: (deadline - core.now).wholeNanoseconds)
+    }
+
+    private func reportProgress(_ now: Timestamp) {
+        for (migration, departure) in departures {
+            dispatcher.streamProgress(migration, byteCount: departure.progress.byteCount, now: now)
+        }
+        for (migration, arrival) in arrivals {
+            dispatcher.restoreProgress(migration, byteCount: arrival.progress.byteCount, now: now)
+        }
+        guard !orders.isEmpty else { return }
+        for view in dispatcher.moves where view.role == .orchestrator { reportProgress(of: view, now) }
+    }
+
+    private func reportProgress(of view: MoveView, _ now: Timestamp) {
+        guard let move = orders[view.migration] else { return }
+        if view.byteCount > 0, move.transferStartedAt == nil { orders[view.migration]?.transferStartedAt = now }
+        let seconds = Double((now - (move.transferStartedAt ?? now)).wholeNanoseconds) / 1e9
+        move.handle.report(
+            MigrationProgress(
+                migration: view.migration, phase: view.phase, byteCount: view.byteCount, totalByteCount: view.totalByteCount,
+                bytesPerSecond: seconds > 0 ? Double(view.byteCount) / seconds : 0, elapsed: now - move.startedAt, stall: view.stall))
+    }
+
+    // MARK: Carrying out
+
+    /// Carries out what the dispatcher asks for; whoever comes while it runs leaves the rest to the one who is at it.
+    func drain() async {
+        guard !isDraining else { return }
+        isDraining = true
+        while let action = dispatcher.nextAction() { await perform(action) }
+        isDraining = false
+        rearm()
+    }
+
+    private func perform(_ action: MigrationAction) async {
+        switch action {
+        case .send(let message, let node, let address): send(message, to: node, address: address)
+        case .describe(let migration, let daemon): describe(migration, daemon)
+        case .reserve(let migration, let request): reserve(migration, request)
+        case .fence(let migration, let daemon, let epoch): fence(migration, daemon, epoch)
+        case .stream(let migration, let daemon, let node, let address): stream(migration, daemon, to: node, address: address)
+        case .stopStreaming(let migration): stopStreaming(migration)
+        case .commit(_, let daemon, let moved): await commit(daemon, moved)
+        case .resume(let migration, let daemon): resume(migration, daemon)
+        case .retire(let migration, let daemon, let moved): await retire(migration, daemon, moved)
+        case .restore(let migration, let snapshot, let node, let stream): restore(migration, snapshot, from: node, stream: stream)
+        case .activate(let migration, let keypair, let epoch, _): await activate(migration, keypair, epoch)
+        case .discard(let migration): discard(migration)
+        case .journal(let migration, let record, let entry): journal(migration, record, entry)
+        case .phaseChanged(let migration, let role, let phase): phaseChanged(migration, role, phase)
+        case .inDoubt(let migration, let role, let reason): inDoubt(migration, role, reason)
+        case .cancelRefused(let migration): core.logger.notice("a cancel came too late", metadata: ["migration": "\(migration)"])
+        case .ended(let migration, let role, let outcome): ended(migration, role, outcome)
+        }
+    }
+
+    private func send(_ message: FerryMessage, to node: NodeKey, address: String) {
+        let session: SessionDriver?
+        if case .snapshotReady = message.body {
+            // The number of a stream means something on the session that carries it, and nowhere else.
+            session = departures[message.header.migration]?.session
+        } else {
+            session = nil
+        }
+        if let session {
+            _ = session.trySend(.migration(message))
+        } else {
+            _ = core.sessions.trySend(.migration(message), to: node, at: core.addresses.address(of: node, hint: address))
+        }
+    }
+
+    private func journal(_ migration: MigrationID, _ record: UInt64, _ entry: MoveRecord) {
+        let journal = core.journal
+        Task {
+            do {
+                try await journal.record(entry, of: migration)
+                await report { $0.journaled(migration, record: record, now: $1, wallClock: $2) }
+            } catch {
+                let reason = FailureReason(.stateFailed, "the journal failed")
+                await report { $0.journalFailed(migration, record: record, reason, now: $1, wallClock: $2) }
+            }
+        }
+    }
+
+    /// Ends everything that runs for moves; the node goes down.
+    func shutDown() {
+        timer?.cancel()
+        timer = nil
+        armed = .zero
+        for departure in departures.values { departure.task.cancel() }
+        for arrival in arrivals.values { arrival.task?.cancel() }
+        for move in orders.values {
+            move.span.end()
+            move.handle.end(.failure(FerryError(.shuttingDown, "the node shut down before the move ended")))
+        }
+        orders = [:]
+    }
+}

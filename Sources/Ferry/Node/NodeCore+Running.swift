@@ -1,0 +1,109 @@
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryTransports
+internal import FerryWire
+internal import Logging
+internal import ServiceLifecycle
+
+extension NodeCore {
+    /// How long a graceful shutdown waits for moves under way.
+    static let drainTimeout = Duration.seconds(10)
+
+    /// Ends the scope of a node that was asked to stop; nobody else sees it.
+    private struct Stopped: Error {}
+
+    /// Runs everything in one scope, and returns when all of it has ended.
+    func run(_ node: FerryNode) async throws {
+        guard begin() else { throw FerryError(.shuttingDown, "a node runs once") }
+        defer { advance(to: .stopped) }
+        var control: ControlServer?
+        if let path = composition.controlSocketPath { control = try ControlServer(path: path, node: node) }
+        let server = control
+        do {
+            try await withGracefulShutdownHandler {
+                try await runParts(server)
+            } onGracefulShutdown: {
+                self.requestStop()
+            }
+        } catch is Stopped {
+            composition.logger.info("the node has stopped")
+        }
+    }
+
+    private func runParts(_ control: ControlServer?) async throws {
+        defer { Task { await moves.shutDown() } }
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await self.sessions.run(delegate: self, owner: self.table) }
+            group.addTask { await self.table.acknowledgements.run() }
+            group.addTask { try await self.becomeReady() }
+            group.addTask { try await self.drain() }
+            if let control { group.addTask { try await control.run() } }
+            while try await group.next() != nil {}
+        }
+    }
+
+    private func becomeReady() async throws {
+        try await sessions.waitUntilListening()
+        advance(to: .ready)
+        composition.logger.info("the node listens", metadata: ["addresses": "\(sessions.listenAddresses)"])
+        for peer in composition.knownPeers {
+            guard let key = peer.nodeKey else { continue }
+            sessions.dialInBackground(key, at: peer.address)
+        }
+    }
+
+    /// Waits for the wish to stop, then for the moves under way, then ends the scope.
+    private func drain() async throws {
+        while phase < .shuttingDown {
+            let ticket = stopRequested.ticket
+            if phase < .shuttingDown { try await stopRequested.waitOrCancel(after: ticket) }
+        }
+        let deadline = ContinuousClock.now + Self.drainTimeout
+        while await moves.isBusy, ContinuousClock.now < deadline {
+            try await ContinuousClock().sleep(for: .milliseconds(20))
+        }
+        throw Stopped()
+    }
+
+    /// Takes no new moves, lets those under way end, and stops.
+    func requestStop() {
+        advance(to: .shuttingDown)
+        stopRequested.signal()
+    }
+
+    // MARK: Orders
+
+    func order(
+        _ daemon: EntityID, from source: Endpoint?, to target: Endpoint, options: MoveOptions
+    ) async throws(FerryError) -> MigrationHandle {
+        guard phase <= .ready else { throw FerryError(.shuttingDown, "the node shuts down") }
+        let sourceKey = try key(of: source ?? Endpoint(address: nil, nodeKey: nodeKey), "source")
+        let targetKey = try key(of: target, "target")
+        guard (Duration.seconds(1) ... .seconds(86_400)).contains(options.timeout) else {
+            throw FerryError(.limitExceeded, "a move's timeout of \(options.timeout) is outside 1 second to 1 day")
+        }
+        if let source { addresses.learn(source) }
+        addresses.learn(target)
+        let lifetime = UInt64(max(0, options.timeout.wholeNanoseconds))
+        let order = MoveOrder(
+            id: composition.crypto.random.next(), daemon: daemon, lineage: table.host(daemon.originHash)?.lineage, source: sourceKey,
+            target: targetKey, targetAddress: targetAddress(target, targetKey), orchestrator: nodeKey, attempt: 1, mode: options.mode,
+            expiresAt: WallClock.nanoseconds + lifetime)
+        do throws(FailureReason) {
+            return try await moves.order(order)
+        } catch {
+            throw FerryError(.declined, "the order was refused here: \(error)", cause: error)
+        }
+    }
+
+    private func key(of endpoint: Endpoint, _ role: String) throws(FerryError) -> NodeKey {
+        if let key = endpoint.nodeKey { return key }
+        throw FerryError(.invalidEndpoint, "the \(role) \(endpoint) names no node key: add #NODEKEY")
+    }
+
+    /// A target that is this node may leave its address out.
+    private func targetAddress(_ target: Endpoint, _ key: NodeKey) -> String {
+        let address = target.address ?? (key == nodeKey ? sessions.listenAddresses.first : addresses.address(of: key))
+        return address?.description ?? ""
+    }
+}
