@@ -58,7 +58,7 @@ public struct SodiumEd25519: SignatureScheme {
         return key
     }
 
-    /// Signs; the expanded key lives in guarded memory meanwhile.
+    /// Signs; the expanded key lives in wiped memory meanwhile.
     public func sign(_ message: RawSpan, seed: borrowing SecretBytes) throws(CryptoFailure) -> Signature {
         try seed.require(byteCount: 32)
         let expanded = expand(seed)
@@ -84,7 +84,7 @@ public struct SodiumEd25519: SignatureScheme {
 
     /// Seed and public key, 64 bytes, as libsodium keeps a secret key.
     private func expand(_ seed: borrowing SecretBytes) -> SecretBytes {
-        SecretBytes(byteCount: 64, allocator: SodiumAllocator()) { output in
+        SecretBytes(byteCount: 64, allocator: WipedHeap()) { output in
             _ = unsafe output.append(byteCount: 64) { secretKey in
                 unsafe seed.withPointer { seed in
                     let publicKey = unsafe FixedBytes32(filling: { unsafe crypto_sign_ed25519_seed_keypair($0, secretKey, seed) == 0 })

@@ -43,7 +43,7 @@ extension CryptoProvider {
         guard key.byteCount == AEADAlgorithm.keyByteCount else {
             throw CryptoFailure(.invalidKey, "a key of \(key.byteCount) bytes instead of \(AEADAlgorithm.keyByteCount)")
         }
-        let subkey = SecretBytes(byteCount: 32, allocator: secrets) {
+        let subkey = SecretBytes(byteCount: 32, allocator: WipedHeap()) {
             HChaCha20.derive(key: key.bytes, prefix: nonce.prefix, into: &$0)
         }
         return try aead.makeCipher(key: subkey)

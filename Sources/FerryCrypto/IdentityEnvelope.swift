@@ -62,10 +62,10 @@ public struct IdentityEnvelope: Hashable, Sendable {
         sealing keypair: EntityKeypair, to target: FixedBytes32, binding: RawSpan, crypto: CryptoProvider, random: any SecureRandom
     ) throws(CryptoFailure) {
         let agreement = try crypto.x25519
-        let ephemeral = SecretBytes(byteCount: 32, allocator: crypto.secrets) { random.fill(&$0) }
+        let ephemeral = SecretBytes(byteCount: 32, allocator: WipedHeap()) { random.fill(&$0) }
         let ephemeralKey = try agreement.publicKey(of: ephemeral)
-        let shared = try agreement.sharedSecret(secret: ephemeral, publicKey: target, allocator: crypto.secrets)
-        let key = Self.sealingKey(shared, allocator: crypto.secrets)
+        let shared = try agreement.sharedSecret(secret: ephemeral, publicKey: target, allocator: WipedHeap())
+        let key = Self.sealingKey(shared)
         let sealed = try keypair.withSeed { (seed: borrowing SecretBytes) throws(CryptoFailure) in
             try [UInt8](rawCapacity: 48) { output throws(CryptoFailure) in
                 try crypto.sealExtended(
@@ -110,7 +110,7 @@ public struct IdentityEnvelope: Hashable, Sendable {
         let crypto = identity.crypto
         do throws(CryptoFailure) {
             let shared = try identity.sharedSecret(with: ephemeralKey)
-            let key = Self.sealingKey(shared, allocator: crypto.secrets)
+            let key = Self.sealingKey(shared)
             let sealed = sealedSeed.bytes + tag.bytes
             return try SecretBytes(byteCount: 32, allocator: crypto.secrets) { output throws(CryptoFailure) in
                 try crypto.openExtended(
@@ -130,9 +130,9 @@ public struct IdentityEnvelope: Hashable, Sendable {
         CryptoFailure(.sealOpenFailed, "identity envelope: seal_open failed (wrong target key or tampered ciphertext)")
     }
 
-    private static func sealingKey(_ shared: borrowing SecretBytes, allocator: any SecretAllocator) -> SecretBytes {
+    private static func sealingKey(_ shared: borrowing SecretBytes) -> SecretBytes {
         let label = Array("net-identity-envelope".utf8)
-        return SecretBytes(byteCount: 32, allocator: allocator) { keyedBlake2s(key: label.rawSpan, shared.bytes, into: &$0) }
+        return SecretBytes(byteCount: 32, allocator: WipedHeap()) { keyedBlake2s(key: label.rawSpan, shared.bytes, into: &$0) }
     }
 
     private static func nonce(ephemeralKey: FixedBytes32, target: FixedBytes32) -> ExtendedNonce {

@@ -50,8 +50,10 @@ public final class NodeIdentity: Sendable, CustomStringConvertible, CustomReflec
     /// The X25519 secret that the node's static key shares with `publicKey`.
     ///
     /// - Throws: `.invalidKey` for a small-order public key.
-    package func sharedSecret(with publicKey: FixedBytes32) throws(CryptoFailure) -> SecretBytes {
-        try agreement.sharedSecret(secret: staticSecret, publicKey: publicKey, allocator: crypto.secrets)
+    package func sharedSecret(
+        with publicKey: FixedBytes32, allocator: any SecretAllocator = WipedHeap()
+    ) throws(CryptoFailure) -> SecretBytes {
+        try agreement.sharedSecret(secret: staticSecret, publicKey: publicKey, allocator: allocator)
     }
 
     /// The node key in hex; never a secret.

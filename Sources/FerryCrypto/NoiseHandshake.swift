@@ -57,7 +57,7 @@ public struct NoiseHandshake: ~Copyable {
         secrets = crypto.secrets
         self.ephemeral = ephemeral
         symmetric = NoiseSymmetricState(
-            protocolName: "Noise_XX_25519_\(suite.noiseName)_SHA256", prologue: prologue, aead: aead, hash: hash, secrets: crypto.secrets)
+            protocolName: "Noise_XX_25519_\(suite.noiseName)_SHA256", prologue: prologue, aead: aead, hash: hash)
     }
 
     /// The hash of all that was said so far; after the last message it names the session (Noise §11.2).
@@ -134,7 +134,7 @@ public struct NoiseHandshake: ~Copyable {
     /// - Throws: `.handshake` before the last message.
     public consuming func split() throws(CryptoFailure) -> NoiseKeys {
         guard isFinished else { throw CryptoFailure(.handshake, "the handshake is not finished") }
-        let pair = symmetric.split()
+        let pair = symmetric.split(into: secrets)
         return NoiseKeys(initiatorToResponder: pair.first, responderToInitiator: pair.second)
     }
 
@@ -180,13 +180,13 @@ public struct NoiseHandshake: ~Copyable {
 
     /// The token `ee`.
     private func mixEphemerals(_ next: inout NoiseSymmetricState) throws(CryptoFailure) {
-        try next.mixKey(agreement.sharedSecret(secret: ephemeral, publicKey: try known(remoteEphemeral), allocator: secrets))
+        try next.mixKey(agreement.sharedSecret(secret: ephemeral, publicKey: try known(remoteEphemeral), allocator: WipedHeap()))
     }
 
     /// The tokens `es` and `se`: the static key of the message's writer with the ephemeral key of its reader.
     private func mixStatic(_ next: inout NoiseSymmetricState, ofRemote: Bool) throws(CryptoFailure) {
         if ofRemote {
-            try next.mixKey(agreement.sharedSecret(secret: ephemeral, publicKey: try known(remoteStaticPublicKey), allocator: secrets))
+            try next.mixKey(agreement.sharedSecret(secret: ephemeral, publicKey: try known(remoteStaticPublicKey), allocator: WipedHeap()))
         } else {
             try next.mixKey(identity.sharedSecret(with: try known(remoteEphemeral)))
         }

@@ -8,19 +8,17 @@ struct NoiseSymmetricState: ~Copyable {
     private var nonceCounter: UInt64 = 0
     private let aead: any AEAD
     private let hash: any HashAlgorithm
-    private let secrets: any SecretAllocator
 
     /// InitializeSymmetric followed by MixHash of the prologue.
-    init(protocolName: String, prologue: RawSpan, aead: any AEAD, hash: any HashAlgorithm, secrets: any SecretAllocator) {
+    init(protocolName: String, prologue: RawSpan, aead: any AEAD, hash: any HashAlgorithm) {
         var name = Array(protocolName.utf8)
         precondition(name.count <= 32, "longer protocol names would have to be hashed")
         name += [UInt8](repeating: 0, count: 32 - name.count)
         guard let initial = FixedBytes32(name) else { preconditionFailure("the name was padded to 32 bytes") }
         handshakeHash = initial
-        chainingKey = SecretBytes(copying: name.rawSpan, allocator: secrets)
+        chainingKey = SecretBytes(copying: name.rawSpan, allocator: WipedHeap())
         self.aead = aead
         self.hash = hash
-        self.secrets = secrets
         mixHash(prologue)
     }
 
@@ -31,7 +29,6 @@ struct NoiseSymmetricState: ~Copyable {
         nonceCounter = other.nonceCounter
         aead = other.aead
         hash = other.hash
-        secrets = other.secrets
     }
 
     /// An independent state for a message that may turn out to be forged.
@@ -43,7 +40,7 @@ struct NoiseSymmetricState: ~Copyable {
     }
 
     mutating func mixKey(_ inputKey: borrowing SecretBytes) throws(CryptoFailure) {
-        let derived = derive(inputKey.bytes)
+        let derived = derive(inputKey.bytes, into: WipedHeap())
         cipher = try aead.makeCipher(key: derived.second)
         nonceCounter = 0
         chainingKey = derived.first
@@ -85,8 +82,8 @@ struct NoiseSymmetricState: ~Copyable {
     var overheadByteCount: Int { cipher == nil ? 0 : AEADAlgorithm.tagByteCount }
 
     /// Split: the initiator's sending key, then the responder's.
-    borrowing func split() -> SecretPair {
-        derive([UInt8]().rawSpan)
+    borrowing func split(into secrets: any SecretAllocator) -> SecretPair {
+        derive([UInt8]().rawSpan, into: secrets)
     }
 
     private mutating func nextNonce() -> AEADNonce {
@@ -95,9 +92,8 @@ struct NoiseSymmetricState: ~Copyable {
     }
 
     /// Noise §4.3 HKDF with two outputs: RFC 5869 with the chaining key as salt and no info.
-    private borrowing func derive(_ inputKey: RawSpan) -> SecretPair {
+    private borrowing func derive(_ inputKey: RawSpan, into secrets: any SecretAllocator) -> SecretPair {
         let hash = hash
-        let secrets = secrets
         let salt = chainingKey.bytes
         return withWipedScratch(byteCount: 32 + 64) { (scratch: inout OutputRawSpan) in
             hash.hkdfExtract(salt: salt, inputKey: inputKey, into: &scratch)

@@ -27,17 +27,17 @@ public struct TrafficSecret: ~Copyable, Sendable {
     ///
     /// - Throws: `.failed`.
     public borrowing func makeCipher(_ aead: any AEAD) throws(CryptoFailure) -> any AEADCipher {
-        let key = expand(label: "ferry key")
+        let key = expand(label: "ferry key", allocator: WipedHeap())
         return try aead.makeCipher(key: key)
     }
 
     /// The next generation: HKDF-Expand-Label(secret, "ferry ku").
     public borrowing func next() -> TrafficSecret {
-        TrafficSecret(expand(label: "ferry ku"), hash: hash, allocator: allocator)
+        TrafficSecret(expand(label: "ferry ku", allocator: allocator), hash: hash, allocator: allocator)
     }
 
     /// HkdfLabel of RFC 8446 §7.1, without its "tls13 " prefix and with an empty context.
-    private borrowing func expand(label: String) -> SecretBytes {
+    private borrowing func expand(label: String, allocator: any SecretAllocator) -> SecretBytes {
         let text = Array(label.utf8)
         let info = [0, 32, UInt8(text.count)] + text + [0]
         return SecretBytes(byteCount: 32, allocator: allocator) {
