@@ -81,7 +81,8 @@ public struct NoiseHandshake: ~Copyable {
     /// Appends the next message.
     ///
     /// - Parameter payload: sent in clear in the first message, to an unproven peer in the second, and confidential in the third.
-    /// - Throws: `.handshake` out of turn or for too long a payload, `.bufferTooSmall`, `.invalidKey`; the machine stays as it was.
+    /// - Throws: `.handshake` out of turn or for too long a payload, `.bufferTooSmall`, `.invalidKey` when the peer's key is of small order;
+    ///   nothing is appended and the machine stays as it was.
     public mutating func writeMessage(payload: RawSpan, into output: inout OutputRawSpan) throws(CryptoFailure) {
         guard isWriting else { throw CryptoFailure(.handshake, "the next handshake message is not ours to write") }
         let byteCount = payload.byteCount + overheadByteCount
@@ -89,22 +90,22 @@ public struct NoiseHandshake: ~Copyable {
         guard output.freeCapacity >= byteCount else {
             throw CryptoFailure(.bufferTooSmall, "the handshake message needs \(byteCount) bytes, the output has \(output.freeCapacity)")
         }
-        var next = symmetric.copy()
-        switch messageCount {
-        case 0:
-            writeEphemeral(&next, into: &output)
-        case 1:
-            writeEphemeral(&next, into: &output)
-            try mixEphemerals(&next)
-            try writeStatic(&next, into: &output)
-            try mixStatic(&next, ofRemote: false)
-        default:
-            try writeStatic(&next, into: &output)
-            try mixStatic(&next, ofRemote: false)
+        let start = output.byteCount
+        do throws(CryptoFailure) {
+            var next = symmetric.copy()
+            if messageCount < 2 { writeEphemeral(&next, into: &output) }
+            if messageCount == 1 { try mixEphemerals(&next) }
+            if messageCount > 0 {
+                try writeStatic(&next, into: &output)
+                try mixStatic(&next, ofRemote: false)
+            }
+            try next.encryptAndHash(payload, into: &output)
+            symmetric = next
+            messageCount += 1
+        } catch {
+            output.removeLast(output.byteCount - start)
+            throw error
         }
-        try next.encryptAndHash(payload, into: &output)
-        symmetric = next
-        messageCount += 1
     }
 
     /// Reads the next message and appends its payload.

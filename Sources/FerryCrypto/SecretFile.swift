@@ -42,15 +42,16 @@ enum SecretFile {
         let folder = folder(of: path)
         try makeFolder(folder, for: path)
         // Written under another name first: a crash leaves no half identity, and a second process reads none.
-        let draft = path + ".\(getpid()).new"
+        // A random name: process ids repeat in containers, and a draft that a crash left must not stop the next start.
+        let draft = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 16)).new"
         let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw failure(draft, systemError()) }
+        guard descriptor >= 0 else { throw failure(path, systemError()) }
         defer { unsafe unlink(draft) }
         do {
             defer { close(descriptor) }
             // The umask may have taken away even the owner's access.
             guard fchmod(descriptor, 0o600) == 0, writeAll(contents, to: descriptor), fsync(descriptor) == 0 else {
-                throw failure(draft, systemError())
+                throw failure(path, systemError())
             }
         }
         // Unlike rename, link refuses to replace a file.

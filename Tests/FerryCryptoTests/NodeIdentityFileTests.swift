@@ -71,6 +71,21 @@ struct NodeIdentityFileTests {
         }
     }
 
+    @Test("a path that cannot be written is named, and no draft stays")
+    func unwritablePath() throws {
+        try removingFolder {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let long = folder.appending(path: String(repeating: "n", count: 250)).path
+            do throws(CryptoFailure) {
+                _ = try NodeIdentity.create(at: long, crypto: crypto)
+                Issue.record("the file was made")
+            } catch {
+                #expect(error.code == .identityFile && error.message.contains(long) && error.message.contains("too long"))
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+        }
+    }
+
     @Test("files that group or others can reach are refused", arguments: [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o660, 0o777])
     func looseModes(mode: Int) throws {
         try removingFolder {

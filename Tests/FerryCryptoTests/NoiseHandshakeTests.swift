@@ -2,7 +2,7 @@ import FerryCrypto
 import FerryWire
 import Testing
 
-@Suite("The handshake as a machine, in both providers")
+@Suite("The handshake as a machine")
 struct NoiseHandshakeTests {
     private let ours: NodeIdentity
     private let theirs: NodeIdentity
@@ -130,6 +130,16 @@ struct NoiseHandshakeTests {
         _ = try responder.readPayload(initiator.written([]))
         expectFailure(.invalidKey) { _ = try initiator.readPayload([UInt8](repeating: 0, count: 96)) }
         #expect(try initiator.readPayload(responder.written([4])) == [4])
+    }
+
+    @Test("a small-order ephemeral key in the first message leaves no half answer behind")
+    func smallOrderFirstMessage() throws {
+        var responder = try responder()
+        _ = try responder.readPayload([UInt8](repeating: 0, count: 32))
+        let answer = [UInt8](rawCapacity: 200) { output in
+            expectFailure(.invalidKey) { try responder.writeMessage(payload: [UInt8]().rawSpan, into: &output) }
+        }
+        #expect(answer.isEmpty)
     }
 
     @Test("an output one byte short is refused and the message can be written and read again")
