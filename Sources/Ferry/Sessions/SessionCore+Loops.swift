@@ -25,8 +25,7 @@ extension SessionCore {
                 receive(buffer.bytes(in: 0..<output.byteCount), frameByteCount: frameByteCount)
             }
         } catch {
-            // The send loop still has to tell the peer, and closes the link afterwards.
-            if Task.isCancelled { return close(SessionCloseReason(.normal, "the node shuts down")) }
+            if Task.isCancelled { return readingEnded() }
             text = error.description
         }
         linkClosed(text)
@@ -80,7 +79,7 @@ extension SessionCore {
             if state.isLinkClosed { return .end }
             batch.fill(from: &state.session, now: now)
             if !batch.isEmpty { return .send }
-            if state.closeReason != nil { return .end }
+            if state.isFinished { return .end }
             state.parkedBatch = batch
             return .park
         }

@@ -27,8 +27,13 @@ final class SessionCore: Sendable {
         var lastIncoming: StreamID?
         var parkedBatch: FrameBatch?
         var isLinkClosed = false
+        /// Whether the close frame is repeated for as long as the machine wants: on links that lose frames, while they are read.
+        var mayLinger: Bool
         var armedDeadline = Timestamp.distantFuture
         var message = PageBuffer(byteCount: 4_096)
+
+        /// Whether the send loop may end once it has nothing to send.
+        var isFinished: Bool { isLinkClosed || closeReason != nil && (!mayLinger || session.nextDeadline == nil) }
     }
 
     /// Raised when the session is established or closed.
@@ -45,9 +50,9 @@ final class SessionCore: Sendable {
     private let state: Mutex<State>
     private let timer = Mutex<LinkTimer?>(nil)
 
-    init(session: sending any PeerSession, clock: NodeClock) {
+    init(session: sending any PeerSession, mayLinger: Bool, clock: NodeClock) {
         self.clock = clock
-        state = Mutex(State(session: session))
+        state = Mutex(State(session: session, mayLinger: mayLinger))
         timer.withLock { $0 = LinkTimer { [weak self] in self?.deadlineReached() } }
     }
 
@@ -80,6 +85,14 @@ final class SessionCore: Sendable {
         framesReady.signal()
     }
 
+    /// Nobody reads the link any more; the send loop still has to tell the peer, and closes the link afterwards.
+    func readingEnded() {
+        withSession { state, now in
+            state.mayLinger = false
+            state.session.close(SessionCloseReason(.normal, "the node shuts down"), now: now)
+        }
+    }
+
     /// Stops the timer for good.
     func retire() {
         timer.withLock { timer in
@@ -100,7 +113,7 @@ final class SessionCore: Sendable {
         while let event = state.session.nextEvent() { take(event, &state, &wakeups) }
         if let batch = state.parkedBatch {
             if !state.isLinkClosed { batch.fill(from: &state.session, now: now) }
-            if !batch.isEmpty || state.closeReason != nil { wakeups.add(framesReady) }
+            if !batch.isEmpty || state.isFinished { wakeups.add(framesReady) }
         }
         guard let deadline = state.session.nextDeadline, deadline < state.armedDeadline else { return }
         state.armedDeadline = deadline

@@ -16,7 +16,8 @@ extension SessionTable {
     private func serve(batching link: some BatchingLink, dial: Dial?, delegate: any SessionDelegate) async {
         let core: SessionCore
         do throws(SessionError) {
-            core = SessionCore(session: try kind.makeSession(sessionConfiguration(for: link, dial), now: clock.now), clock: clock)
+            let session = try kind.makeSession(sessionConfiguration(for: link, dial), now: clock.now)
+            core = SessionCore(session: session, mayLinger: !link.properties.isLossFree, clock: clock)
         } catch {
             if let dial { finish(dial, .failure(FerryError(error))) }
             return await link.close()
@@ -40,6 +41,9 @@ extension SessionTable {
         session.timing = configuration.timing
         session.timing.handshakeTimeout = min(configuration.timing.handshakeTimeout, configuration.dialTimeout)
         session.congestion = configuration.congestion
+        let twoFrames = 2 * properties.maximumFrameByteCount
+        session.congestion.initialWindowByteCount = max(configuration.congestion.initialWindowByteCount, twoFrames)
+        session.congestion.burstByteCount = max(configuration.congestion.burstByteCount, properties.maximumFrameByteCount)
         return session
     }
 
