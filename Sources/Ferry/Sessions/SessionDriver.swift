@@ -106,7 +106,7 @@ extension SessionCore {
                 guard byteCount <= state.session.maximumMessageByteCount else {
                     throw SessionError(.messageTooLarge, "a message of \(byteCount) bytes")
                 }
-                guard byteCount <= state.session.freeMessageByteCount else { return false }
+                // A message that does not fit is offered all the same: only then does the machine say when it may.
                 if state.message.byteCount < byteCount { state.message = PageBuffer(byteCount: byteCount) }
                 let buffer = state.message
                 var output = buffer.output()
