@@ -150,9 +150,11 @@ final class UDPPort: Sendable {
         let frameCount = (frames.byteCount + frameByteCount - 1) / frameByteCount
         var bytes = channel.allocator.buffer(capacity: frames.byteCount)
         bytes.writeBytes(frames)
-        let metadata = isBurst ? Datagram.Metadata(ecnState: .transportNotCapable, packetInfo: nil, segmentSize: frameByteCount) : nil
+        let segments = AddressedEnvelope<ByteBuffer>.Metadata(
+            ecnState: .transportNotCapable, packetInfo: nil, segmentSize: frameByteCount)
+        let datagram = AddressedEnvelope(remoteAddress: address, data: bytes, metadata: isBurst ? segments : nil)
         do {
-            try await channel.writeAndFlush(Datagram(remoteAddress: address, data: bytes, metadata: metadata)).get()
+            try await channel.writeAndFlush(datagram).get()
         } catch {
             countUnsent(frameCount)
             if !channel.isActive { throw TransportError(.closed, "the socket is closed", cause: error) }
@@ -162,10 +164,12 @@ final class UDPPort: Sendable {
     // MARK: Receiving
 
     /// Takes datagrams of equal size, the last one possibly shorter; on the event loop.
-    func received(_ frames: RawSpan, frameByteCount: Int, from address: SocketAddress) {
+    ///
+    /// - Returns: the link whose receiver the caller wakes, once it has read all that is there.
+    func received(_ frames: RawSpan, frameByteCount: Int, from address: SocketAddress) -> UDPLink? {
         if let link = state.withLock({ $0.links[address] }) {
             deliver(frames, frameByteCount: frameByteCount, to: link)
-            return
+            return link
         }
         var offset = 0
         while offset < frames.byteCount {
@@ -176,10 +180,11 @@ final class UDPPort: Sendable {
             state.withLock { $0.dropCounts.strangerFrameCount += 1 }
             offset = end
         }
+        return nil
     }
 
     private func deliver(_ frames: RawSpan, frameByteCount: Int, to link: UDPLink) {
-        guard link.inbound.offer(frames, frameByteCount: frameByteCount) == .full else { return }
+        guard link.inbound.offer(frames, frameByteCount: frameByteCount, isLast: false) == .full else { return }
         state.withLock { $0.dropCounts.queueOverflowFrameCount += (frames.byteCount + frameByteCount - 1) / frameByteCount }
     }
 
@@ -203,7 +208,7 @@ final class UDPPort: Sendable {
         return verdict == .accept
     }
 
-    private func accept(_ frames: RawSpan, frameByteCount: Int, from address: SocketAddress) {
+    private func accept(_ frames: RawSpan, frameByteCount: Int, from address: SocketAddress) -> UDPLink? {
         let source = SystemCalls.source(of: address)
         let frameCount = (frames.byteCount + frameByteCount - 1) / frameByteCount
         let link: UDPLink? = state.withLock { state in
@@ -215,39 +220,13 @@ final class UDPPort: Sendable {
             state.links.add(link, source: source, isHalfOpen: true)
             return link
         }
-        guard let link else { return }
+        guard let link else { return nil }
         deliver(frames, frameByteCount: frameByteCount, to: link)
-        guard intake?.links.offer(link) != true else { return }
+        guard intake?.links.offer(link) != true else { return link }
         state.withLock { state in
             state.links.remove(link)
             state.dropCounts.capFrameCount += frameCount
         }
-    }
-}
-
-private typealias Datagram = AddressedEnvelope<ByteBuffer>
-
-/// Hands what the channel reads to its port.
-private final class DatagramHandler: ChannelInboundHandler {
-    typealias InboundIn = Datagram
-
-    private let port: UDPPort
-
-    init(port: UDPPort) { self.port = port }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let datagram = Self.unwrapInboundIn(data)
-        let byteCount = datagram.data.readableBytes
-        guard byteCount > 0 else { return }
-        let segmentByteCount = datagram.metadata?.segmentSize ?? byteCount
-        port.received(datagram.data.readableBytesSpan, frameByteCount: max(1, segmentByteCount), from: datagram.remoteAddress)
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An ICMP error says that one peer is gone, and may be forged: not a reason to close the socket. Where NIO thinks otherwise, it closes.
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        port.channelClosed()
+        return nil
     }
 }

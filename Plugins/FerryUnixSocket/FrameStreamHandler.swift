@@ -101,6 +101,7 @@ final class FrameStreamHandler: ChannelDuplexHandler {
     }
 
     private func queueFrames(of bytes: inout ByteBuffer) {
+        defer { inbound.wakeReceiver() }
         while !isInboundFull, let prefix = bytes.getInteger(at: bytes.readerIndex, endianness: .little, as: UInt32.self) {
             let byteCount = Int(prefix)
             guard byteCount > 0, byteCount <= maximumFrameByteCount else {
@@ -109,7 +110,8 @@ final class FrameStreamHandler: ChannelDuplexHandler {
             }
             let end = Self.prefixByteCount + byteCount
             guard bytes.readableBytes >= end else { return }
-            let result = inbound.offer(bytes.readableBytesSpan.extracting(Self.prefixByteCount..<end), frameByteCount: byteCount)
+            let result = inbound.offer(
+                bytes.readableBytesSpan.extracting(Self.prefixByteCount..<end), frameByteCount: byteCount, isLast: false)
             switch result {
             case .taken: bytes.moveReaderIndex(forwardBy: end)
             case .full: isInboundFull = true

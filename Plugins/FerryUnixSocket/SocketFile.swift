@@ -52,6 +52,28 @@ struct SocketFile: Sendable {
         try? SystemCalls.removeFile(path)
     }
 
+    /// A connected socket, which the caller closes. On this kind of socket connecting waits for nothing.
+    ///
+    /// NIO's own `connect` takes paths of at most 103 bytes.
+    static func connect(to address: TransportAddress) throws(TransportError) -> CInt {
+        try checkLength(of: address.rest)
+        do throws(Errno) {
+            let descriptor = try SystemCalls.makeStreamSocket()
+            do throws(Errno) {
+                try SystemCalls.connect(descriptor, to: address.rest)
+                return descriptor
+            } catch {
+                SystemCalls.close(descriptor)
+                throw error
+            }
+        } catch {
+            var failure = TransportError(error, "cannot connect to \(address)")
+            // A path that is not there is a listener that is not there.
+            if error.number == ENOENT || error.number == ENOTDIR { failure.code = .refused }
+            throw failure
+        }
+    }
+
     /// - Throws: `.pathTooLong`, `.invalidAddress`.
     static func checkLength(of path: String) throws(TransportError) {
         let byteCount = path.utf8.count
@@ -136,12 +158,6 @@ struct SocketFile: Sendable {
 }
 
 extension TransportError {
-    init(_ error: Errno, dialling address: TransportAddress) {
-        self.init(error, "cannot connect to \(address)")
-        // A path that is not there is a listener that is not there.
-        if error.number == ENOENT || error.number == ENOTDIR { code = .refused }
-    }
-
     init(_ error: Errno, _ context: String) {
         let code: Code =
             switch error.number {

@@ -27,22 +27,18 @@ public struct UnixSocketTransport: Transport {
     /// - Throws: `.invalidAddress`, `.pathTooLong`, `.refused`, `.permissionDenied`.
     public func connect(to address: TransportAddress) async throws(TransportError) -> UnixSocketLink {
         guard address.scheme == scheme else { throw TransportError(.invalidAddress, "\(address) is no \(scheme) address") }
-        try SocketFile.checkLength(of: address.rest)
         let configuration = configuration
+        let descriptor = try SocketFile.connect(to: address)
         do {
             let link = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .channelOptions(UnixSocketChannel.options)
-                .connect(unixDomainSocketPath: address.rest) { channel in
+                .withConnectedSocket(descriptor) { channel in
                     UnixSocketChannel.makeLink(on: channel, to: address, configuration: configuration)
                 }
             try await link.checkPeer()
             return link
-        } catch let error as TransportError {
-            throw error
-        } catch let error as IOError {
-            throw TransportError(Errno(number: error.errnoCode), dialling: address)
         } catch {
-            throw TransportError(.system, "cannot connect to \(address): \(error)", cause: error)
+            throw error as? TransportError ?? TransportError(.system, "cannot connect to \(address): \(error)", cause: error)
         }
     }
 
@@ -64,10 +60,8 @@ public struct UnixSocketTransport: Transport {
                 }
                 .withBoundSocket(file.descriptor).get()
             return UnixSocketListener(localAddress: address, channel: channel, file: file, links: links)
-        } catch let error as TransportError {
-            throw error
         } catch {
-            throw TransportError(.system, "cannot listen on \(address): \(error)", cause: error)
+            throw error as? TransportError ?? TransportError(.system, "cannot listen on \(address): \(error)", cause: error)
         }
     }
 }

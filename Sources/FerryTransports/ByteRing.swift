@@ -5,6 +5,7 @@
     private static let initialCapacity = 16_384
 
     private var storage = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    /// Zero or a power of two.
     private var capacity = 0
     private var head = 0
     private(set) var byteCount = 0
@@ -17,7 +18,7 @@
     mutating func append(_ bytes: RawSpan) {
         reserve(byteCount + bytes.byteCount)
         unsafe bytes.withUnsafeBytes { source in
-            let tail = (head + byteCount) % capacity
+            let tail = (head + byteCount) & (capacity - 1)
             let untilEnd = min(source.count, capacity - tail)
             unsafe Self.copy(source[..<untilEnd], to: storage[tail...])
             unsafe Self.copy(source[untilEnd...], to: storage[...])
@@ -37,7 +38,7 @@
         }
         byteCount -= count
         // Starting over at zero keeps a queue that is drained at once inside the cache.
-        head = byteCount == 0 ? 0 : (head + count) % capacity
+        head = byteCount == 0 ? 0 : (head + count) & (capacity - 1)
     }
 
     /// Forgets everything and gives the memory back.

@@ -72,6 +72,13 @@ public final class FrameQueue: Sendable {
         var signal: (@Sendable () -> Void)?
         var otherSignal: (@Sendable () -> Void)?
 
+        mutating func takeReceiver(of state: inout State) {
+            receiver = state.receiver.take()
+            guard state.isFramesSignalArmed else { return }
+            state.isFramesSignalArmed = false
+            signal = state.framesSignal
+        }
+
         consuming func run() {
             receiver?.resume()
             for sender in senders { sender.resume() }
@@ -109,7 +116,10 @@ public final class FrameQueue: Sendable {
     // MARK: Sending
 
     /// Copies `frames`, cut into `frameByteCount` bytes each, the last one possibly shorter, into the queue, if all of them fit.
-    public func offer(_ frames: RawSpan, frameByteCount: Int) -> OfferResult {
+    ///
+    /// - Parameter isLast: false when more frames follow at once, so that a waiting receiver sleeps on until `wakeReceiver`; waking it costs
+    ///   more than queueing a frame.
+    public func offer(_ frames: RawSpan, frameByteCount: Int, isLast: Bool = true) -> OfferResult {
         let frameCount = (frames.byteCount + frameByteCount - 1) / frameByteCount
         var wake = Wake()
         let result: OfferResult = state.withLock { state in
@@ -119,15 +129,20 @@ public final class FrameQueue: Sendable {
                 return .full
             }
             state.contents.append(frames, frameByteCount: frameByteCount)
-            wake.receiver = state.receiver.take()
-            if state.isFramesSignalArmed {
-                state.isFramesSignalArmed = false
-                wake.signal = state.framesSignal
-            }
+            if isLast { wake.takeReceiver(of: &state) }
             return .taken
         }
         wake.run()
         return result
+    }
+
+    /// Wakes a receiver that waits while there are frames.
+    public func wakeReceiver() {
+        var wake = Wake()
+        state.withLock { state in
+            if !state.contents.isEmpty { wake.takeReceiver(of: &state) }
+        }
+        wake.run()
     }
 
     /// As `offer`, waiting while the queue is full.
