@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func frameThatThePathDoesNotCarryIsLostAndNoError() async throws {
-        // 255.255.255.255 without SO_BROADCAST is what the kernel refuses with an error on every machine.
+        // An address that is reserved for documentation: the frames exceed the MTU of the interface towards it.
         let link = try? await UDPTransport().connect(to: TransportAddress(scheme: "udp", rest: "192.0.2.1:9"))
         // A machine without a route says so at once.
         guard let link else { return }
