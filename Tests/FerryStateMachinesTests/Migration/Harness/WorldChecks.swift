@@ -1,0 +1,77 @@
+import FerryCrypto
+import FerryStateMachines
+import FerryWire
+
+extension MoveWorld {
+    /// The daemon that the world is about.
+    var owners: [WorldNode] { nodes.filter { $0.daemons.values.contains(where: \.isActive) } }
+
+    func takeEffect(_ entry: LogEntry) {
+        let name = "\(entry.emitter) \(entry.sequence)"
+        effects[name, default: 0] += 1
+        if effects[name, default: 0] > 1 { violations.append("S3: \(name) processed twice") }
+    }
+
+    /// S1 to S4 and S6, after every step.
+    func check() {
+        let active = nodes.flatMap { node in node.daemons.values.filter(\.isActive) }
+        if active.count > 1 { violations.append("S1: \(active.count) owners") }
+        for daemon in active {
+            for (emitter, cursor) in accepted.sorted(by: { $0.key < $1.key }) where !isLost && daemon.ownership.cursor(of: emitter) < cursor
+            {
+                violations.append("S2: owner is at \(daemon.ownership.cursor(of: emitter)), \(cursor) was accepted")
+            }
+        }
+        for daemon in nodes.flatMap({ $0.daemons.values }) where !daemon.isStub { checkLog(daemon) }
+    }
+
+    /// Order per emitter, and a state that is exactly what the cursors say.
+    private func checkLog(_ daemon: WorldDaemon) {
+        var last: [OriginHash: UInt64] = [:]
+        for entry in daemon.log {
+            if let before = last[entry.emitter], before >= entry.sequence { violations.append("S4: order of \(entry.emitter)") }
+            last[entry.emitter] = entry.sequence
+        }
+        for cursor in daemon.ownership.sortedCursors where last[cursor.emitter] != cursor.sequence {
+            violations.append("S6: cursor \(cursor.sequence) over \(last[cursor.emitter] ?? 0)")
+        }
+        if daemon.chain.head.sequence != UInt64(daemon.log.count) { violations.append("S5: the chain has another length than the log") }
+    }
+
+    /// After the faults have stopped: every move ends, every event arrives, nothing is left behind.
+    func healAndCheckLiveness() {
+        faults = .none
+        run(for: .seconds(600))
+        guard violations.isEmpty else { return }
+        for node in nodes {
+            for view in node.dispatcher.moves where view.outcome == nil {
+                violations.append("L1: \(view.role) on \(node.index) waits for \(view.stall)")
+            }
+            if !node.standbys.isEmpty { violations.append("L2: a copy is left on \(node.index)") }
+        }
+        if owners.isEmpty, !isLost { violations.append("L1: nobody owns the daemon") }
+        if !owners.isEmpty, !isLost {
+            for emitter in emitters where !emitter.isDrained {
+                violations.append("L1: \(emitter.emitter) waits, \(emitter.failure?.description ?? "without failure")")
+            }
+        }
+        run(for: .seconds(7_200))
+        for node in nodes {
+            node.dispatcher.forgetClosed(wallClock: wallClock)
+            if !node.dispatcher.moves.isEmpty { violations.append("L2: \(node.dispatcher.moves.count) moves remembered on \(node.index)") }
+            if node.dispatcher.nextDeadline != nil { violations.append("L2: a timer is left on \(node.index)") }
+        }
+    }
+
+    /// Orders a move; nothing happens when the orchestrator declines at once.
+    @discardableResult
+    func order(from source: Int, to target: Int, by orchestrator: Int, daemon: EntityID, attempt: UInt8 = 1) -> MigrationID? {
+        let order = MoveOrder(
+            id: random.next(), daemon: daemon, lineage: nil, source: nodes[source].key, target: nodes[target].key,
+            targetAddress: "memory:\(target)", orchestrator: nodes[orchestrator].key, attempt: attempt, mode: .stopAndCopy,
+            expiresAt: wallClock + 3_600_000_000_000)
+        let migration = try? nodes[orchestrator].dispatcher.order(order, now: now, wallClock: wallClock)
+        nodes[orchestrator].drain()
+        return migration
+    }
+}
