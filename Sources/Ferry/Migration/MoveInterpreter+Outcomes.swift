@@ -36,9 +36,12 @@ extension MoveInterpreter {
         }
         switch outcome {
         case .completed(let figures):
-            guard role == .orchestrator, let move = orders.removeValue(forKey: migration) else { return }
-            move.span.end()
-            move.handle.end(Self.report(figures, move))
+            if role == .orchestrator {
+                orders[migration]?.confirmation = Confirmation(figures: figures)
+                askForConfirmation(migration)
+            } else if role == .target, orders[migration]?.confirmation != nil {
+                complete(migration)
+            }
         case .rolledBack(let reason):
             fail(migration, role, FerryError(.rolledBack, "the move was rolled back: \(reason)", cause: reason))
         case .rolledBackAfterCommit(let reason):
@@ -49,6 +52,42 @@ extension MoveInterpreter {
         case .lost(let reason):
             fail(migration, role, FerryError(.failed, "the source has lost the daemon: \(reason)", cause: reason))
         }
+    }
+
+    // MARK: The target's word
+
+    /// Asks the target whether it is active; a target on this node is looked at.
+    func askForConfirmation(_ migration: MigrationID) {
+        guard let move = orders[migration], let confirmation = move.confirmation else { return }
+        // The receipt holds without the target's word: a target that cannot be asked keeps nobody waiting for long.
+        guard confirmation.attemptsLeft > 0 else { return complete(migration) }
+        orders[migration]?.confirmation?.attemptsLeft -= 1
+        if move.order.target == core.nodeKey {
+            let isActive = dispatcher.moves.contains {
+                $0.migration == migration && $0.role == .target && $0.outcome != nil
+            }
+            if isActive { complete(migration) }
+            return
+        }
+        let header = MessageHeader(migration: migration, epoch: confirmation.figures?.take.epoch ?? .none)
+        let address = core.addresses.address(of: move.order.target, hint: move.order.targetAddress)
+        _ = core.sessions.trySend(.migration(FerryMessage(header: header, body: .status)), to: move.order.target, at: address)
+    }
+
+    /// Takes in the target's answer.
+    func confirm(_ message: FerryMessage, from node: NodeKey) {
+        guard let move = orders[message.header.migration], move.confirmation != nil, move.order.target == node else { return }
+        switch message.body {
+        case .statusReply(let reply) where reply.standing == .done: complete(message.header.migration)
+        case .unknown: complete(message.header.migration)
+        default: break
+        }
+    }
+
+    private func complete(_ migration: MigrationID) {
+        guard let move = orders.removeValue(forKey: migration), let confirmation = move.confirmation else { return }
+        move.span.end()
+        move.handle.end(Self.report(confirmation.figures, move))
     }
 
     private func fail(_ migration: MigrationID, _ role: MoveRole, _ error: FerryError) {

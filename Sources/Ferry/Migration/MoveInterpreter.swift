@@ -31,6 +31,13 @@ actor MoveInterpreter {
         let startedAt: Timestamp
         let span: any Span
         var transferStartedAt: Timestamp?
+        var confirmation: Confirmation?
+    }
+
+    /// A move that the source has closed, until the target says that it is active: a report never comes before the daemon serves.
+    struct Confirmation {
+        let figures: MoveFigures?
+        var attemptsLeft = 40
     }
 
     /// How often running transfers report, and their watchers hear of it.
@@ -48,6 +55,7 @@ actor MoveInterpreter {
             announcements[message.header.migration] = session
         }
         dispatcher.receive(message, from: session.peer, now: core.now, wallClock: WallClock.nanoseconds)
+        confirm(message, from: session.peer.nodeKey)
         await drain()
         if arrivals[message.header.migration] == nil { announcements[message.header.migration] = nil }
     }
@@ -100,6 +108,7 @@ actor MoveInterpreter {
         let now = core.now
         armed = .distantFuture
         reportProgress(now)
+        for migration in orders.filter({ $0.value.confirmation != nil }).keys { askForConfirmation(migration) }
         dispatcher.deadlineReached(now: now, wallClock: WallClock.nanoseconds)
         await drain()
     }
