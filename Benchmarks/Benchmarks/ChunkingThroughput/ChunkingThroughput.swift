@@ -58,7 +58,7 @@ private func measure(_ benchmark: Benchmark, stateByteCount: Int, _ pass: () thr
 }
 
 let benchmarks: @Sendable () -> Void = {
-    Benchmark.defaultConfiguration = .init(
+    unsafe Benchmark.defaultConfiguration = .init(
         metrics: [.wallClock, .cpuTotal, .peakMemoryResident, throughput, storedPerMille], warmupIterations: 1, maxDuration: .seconds(1))
     for cut in Cut.all(isFull: ProcessInfo.processInfo.environment["FERRY_BENCH_FULL"] != nil) {
         let prepared = Prepared()
