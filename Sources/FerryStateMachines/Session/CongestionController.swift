@@ -100,8 +100,9 @@ struct Pacer: Sendable {
     func deadline(_ byteCount: Int, window: Int, smoothedRtt: Duration) -> Timestamp? {
         guard tokens < byteCount, let lastFill else { return nil }
         let rtt = max(1000, smoothedRtt.wholeNanoseconds)
-        let wait = Double(byteCount - tokens) * Double(rtt) * 0.8 / Double(max(window, 1))
-        return lastFill + .nanoseconds(Int64(Double.minimum(wait, 1e9)) + 1)
+        // One byte more than is missing, since `permits` rounds down.
+        let wait = Double(byteCount - tokens + 1) * Double(rtt) * 0.8 / Double(max(window, 1))
+        return lastFill + .nanoseconds(Int64(Double.minimum(wait, 1e9)) + 2)
     }
 
     private static func scaled(_ window: Int, _ nanoseconds: Int64, _ rtt: Int64) -> Int {

@@ -138,7 +138,7 @@ struct LossRecovery: Sendable {
         }
         // Two timeouts in a row may be a path that swallows large frames: probe with small ones.
         if ptoCount >= 2, mtu.fallBack(now) { congestion.maximumDatagramSize = mtu.current }
-        lastElicitingSentAt = now - probeTimeout * (1 << min(ptoCount - 1, Self.maximumBackOff))
+        lastElicitingSentAt = now
     }
 
     private mutating func acknowledge(_ numbers: ClosedRange<UInt64>, wasLimited: Bool) -> Bool {

@@ -12,7 +12,7 @@ internal import FerryWire
         byteCount = 0
     }
 
-    /// Allocates; the bytes are zero.
+    /// Allocates; nothing may be read before it is written.
     init(byteCount: Int) {
         precondition(byteCount >= 0, "a storage cannot have a negative size")
         unsafe base = byteCount == 0 ? nil : UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16)

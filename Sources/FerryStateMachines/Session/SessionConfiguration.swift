@@ -167,8 +167,11 @@ extension SessionConfiguration {
             ((.zero ... .seconds(16)).contains(timing.maximumAckDelay), "maximumAckDelay is not within 0 and 16 s"),
             (timing.initialRoundTrip > .zero, "initialRoundTrip is not positive"),
             (timing.keepAliveInterval.map { $0 > .zero } ?? true, "keepAliveInterval is not positive"),
-            (congestion.initialWindowByteCount >= 2 * link.safeFrameByteCount, "initialWindowByteCount is below two frames"),
-            (congestion.burstByteCount >= link.safeFrameByteCount, "burstByteCount is below one frame"),
+            (
+                link.isLossFree || congestion.initialWindowByteCount >= 2 * link.safeFrameByteCount,
+                "initialWindowByteCount is below two frames"
+            ),
+            (link.isLossFree || congestion.burstByteCount >= link.safeFrameByteCount, "burstByteCount is below one frame"),
             (hello.compressorIDs.count <= PeerHello.maximumCompressorCount, "more than 16 compressors"),
         ]
         for (holds, text) in rules where !holds { throw SessionError(.invalidConfiguration, "\(text)") }

@@ -33,6 +33,9 @@ extension SessionMachine {
 }
 
 extension SessionMachine: MessageChannel {
+    /// Queues a copy of a message, whole or not at all.
+    ///
+    /// - Throws: `.wouldBlock`, `.messageTooLarge`, `.notEstablished`, `.closed`.
     public mutating func sendMessage(_ message: RawSpan) throws(SessionError) {
         try requireOpen()
         guard message.byteCount <= maximumMessageByteCount else {
@@ -41,6 +44,7 @@ extension SessionMachine: MessageChannel {
         guard connection?.messages.send(message) == true else { throw SessionError(.wouldBlock, "the message buffer is full") }
     }
 
+    /// Replaces the contents of `message` with the next received message; false when none is complete.
     public mutating func receiveMessage(into message: inout [UInt8]) -> Bool {
         guard peer != nil else { return false }
         if connection?.messages.receive(into: &message) == true { return true }
@@ -48,6 +52,7 @@ extension SessionMachine: MessageChannel {
         return false
     }
 
+    /// The longest message in bytes that would be taken now.
     public var freeMessageByteCount: Int {
         guard isOpen else { return 0 }
         switch connection {
@@ -56,6 +61,7 @@ extension SessionMachine: MessageChannel {
         }
     }
 
+    /// The smaller of both sides' limits, in bytes.
     public var maximumMessageByteCount: Int {
         switch connection {
         case .some(let connection): connection.messages.maximumOutgoing
@@ -65,17 +71,26 @@ extension SessionMachine: MessageChannel {
 }
 
 extension SessionMachine: BulkStreams {
+    /// Opens a bulk stream towards the peer.
+    ///
+    /// - Throws: `.tooManyStreams`, `.notEstablished`, `.closed`.
     public mutating func openStream() throws(SessionError) -> StreamID {
         try requireOpen()
         guard let id = connection?.streams.open() ?? nil else { throw SessionError(.tooManyStreams, "no more streams may be open") }
         return id
     }
 
+    /// Copies what the stream's bounded buffer takes, and returns how many bytes that were.
+    ///
+    /// - Throws: `.unknownStream`, `.streamClosed`, `.notEstablished`, `.closed`.
     public mutating func write(_ bytes: RawSpan, to stream: StreamID) throws(SessionError) -> Int {
         try requireOpen()
         return try connection?.streams.write(bytes, to: stream) ?? 0
     }
 
+    /// Appends received bytes and returns their credit to the peer.
+    ///
+    /// - Throws: `.unknownStream`.
     public mutating func read(from stream: StreamID, into output: inout OutputRawSpan) throws(SessionError) -> StreamReadResult {
         guard let result = try connection?.streams.read(from: stream, into: &output) else {
             throw SessionError(.unknownStream, "no stream \(stream) of the peer")
@@ -83,19 +98,25 @@ extension SessionMachine: BulkStreams {
         return result
     }
 
+    /// Ends an own stream after the bytes written so far.
+    ///
+    /// - Throws: `.unknownStream`, `.streamClosed`, `.notEstablished`, `.closed`.
     public mutating func finish(_ stream: StreamID) throws(SessionError) {
         try requireOpen()
         try connection?.streams.finish(stream)
     }
 
+    /// Gives a stream up; idempotent.
     public mutating func reset(_ stream: StreamID, code: UInt64) {
         connection?.streams.reset(stream, code: code)
     }
 }
 
 extension SessionMachine: PeerSession {
+    /// `.ferry`.
     public var profile: SessionProfile { .ferry }
 
+    /// Who the peer is; nil until `established`.
     public var peer: PeerIdentity? {
         switch connection {
         case .some(let connection): connection.peer
@@ -103,6 +124,7 @@ extension SessionMachine: PeerSession {
         }
     }
 
+    /// The byte count of full frames at this moment.
     public var currentFrameByteCount: Int {
         switch connection {
         case .some(let connection): connection.recovery.mtu.current
@@ -110,6 +132,7 @@ extension SessionMachine: PeerSession {
         }
     }
 
+    /// Counters and estimates as of now.
     public var statistics: SessionStatistics {
         switch connection {
         case .some(let connection): connection.currentStatistics
@@ -117,6 +140,7 @@ extension SessionMachine: PeerSession {
         }
     }
 
+    /// Tells the peer and ends the session; the first reason stays.
     public mutating func close(_ reason: SessionCloseReason, now: Timestamp) {
         if isOpen || isHandshaking { beginClosing(reason, now: now) }
     }

@@ -156,6 +156,7 @@ public struct SessionMachine: ~Copyable {
 }
 
 extension SessionMachine: FrameMachine {
+    /// Takes in one frame; bytes that mean nothing are counted and dropped.
     public mutating func receive(_ frame: RawSpan, now: Timestamp) {
         switch takeState() {
         case .handshaking(let machine): receiveHandshake(frame, machine, now: now)
@@ -176,6 +177,7 @@ extension SessionMachine: FrameMachine {
         }
     }
 
+    /// Appends one frame, if one may be sent now.
     public mutating func nextFrame(into output: inout OutputRawSpan, now: Timestamp) -> Bool {
         switch takeState() {
         case .handshaking(var machine):
@@ -209,6 +211,7 @@ extension SessionMachine: FrameMachine {
         }
     }
 
+    /// Runs what is due; harmless at any time.
     public mutating func deadlineReached(now: Timestamp) {
         switch takeState() {
         case .handshaking(var machine):
@@ -228,6 +231,7 @@ extension SessionMachine: FrameMachine {
         }
     }
 
+    /// When `deadlineReached` wants to be called.
     public var nextDeadline: Timestamp? {
         switch state {
         case .handshaking(let machine): machine.deadline.map { min($0, handshakeDeadline) } ?? handshakeDeadline
@@ -241,6 +245,7 @@ extension SessionMachine: FrameMachine {
         }
     }
 
+    /// The oldest event not yet taken.
     public mutating func nextEvent() -> SessionEvent? { events.next() }
 }
 
