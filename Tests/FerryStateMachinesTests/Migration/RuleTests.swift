@@ -265,7 +265,8 @@ import Testing
             $0.nodes[0].crash()
         }
         #expect(world.owners.map(\.index) == [1])
+        let emitters = world.emitters
         finish(world)
-        #expect(world.emitters.allSatisfy { $0.belief.node == world.nodes[1].key })
+        #expect(emitters.allSatisfy { $0.belief.node == world.nodes[1].key })
     }
 }

@@ -154,7 +154,7 @@ final class MoveWorld {
             guard boot(of: frame.from) == frame.fromBoot, boot(of: frame.to) == frame.toBoot else { return }
             switch frame.to {
             case .node(let index): nodes[index].receive(frame.message, from: frame.from)
-            case .emitter(let index): emitters[index].receive(frame.message, from: frame.from)
+            case .emitter(let index): if index < emitters.count { emitters[index].receive(frame.message, from: frame.from) }
             }
         case .work(let index, let boot, let body):
             guard nodes[index].bootCount == boot else { return }

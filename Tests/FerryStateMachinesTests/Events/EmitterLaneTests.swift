@@ -1,0 +1,193 @@
+import FerryCrypto
+import FerrySodium
+import FerryStateMachines
+import FerryTestKit
+import FerryWire
+import Testing
+
+@Suite("Emitter lane") struct EmitterLaneTests {
+    /// Keeps a lane where closures of the test macros may reach it.
+    final class Box {
+        var value: EmitterLane
+
+        init(chain: ChainBuilder, daemon: OriginHash, belief: OwnerBelief, limits: EmitterLimits) {
+            value = EmitterLane(chain: chain, daemon: daemon, belief: belief, limits: limits)
+        }
+    }
+
+    let crypto = CryptoProvider.sodium
+    let now = Timestamp(nanoseconds: 1_000)
+    let owner: NodeKey
+    let other: NodeKey
+    let daemon: EntityKeypair
+
+    init() throws {
+        owner = try NodeIdentity.generate(crypto: crypto).nodeKey
+        other = try NodeIdentity.generate(crypto: crypto).nodeKey
+        daemon = try EntityKeypair.generate(crypto: crypto)
+    }
+
+    private func makeLane(window: Int = 4, bytes: Int = 100) -> Box {
+        Box(
+            chain: ChainBuilder(origin: OriginHash(rawValue: 1)), daemon: daemon.originHash, belief: OwnerBelief(node: owner),
+            limits: EmitterLimits(windowEventCount: window, windowByteCount: bytes))
+    }
+
+    private func check<Value: Equatable>(_ value: Value, _ expected: Value, at location: SourceLocation = #_sourceLocation) {
+        #expect(value == expected, sourceLocation: location)
+    }
+
+    private func drain(_ lane: Box, at time: Timestamp? = nil) -> [LaneTransmission] {
+        var sent: [LaneTransmission] = []
+        while let transmission = lane.value.nextTransmission(now: time ?? now) { sent.append(transmission) }
+        return sent
+    }
+
+    private func sequences(_ transmissions: [LaneTransmission]) -> [UInt64] {
+        var sequences: [UInt64] = []
+        for transmission in transmissions {
+            guard case .event(let event) = transmission.message.body else { continue }
+            sequences.append(event.link.sequence)
+        }
+        return sequences
+    }
+
+    private func previous(_ transmissions: [LaneTransmission]) -> [UInt64] {
+        var previous: [UInt64] = []
+        for transmission in transmissions {
+            guard case .event(let event) = transmission.message.body else { continue }
+            previous.append(event.previous)
+        }
+        return previous
+    }
+
+    private func moved(to node: NodeKey, epoch: UInt64, signer: EntityKeypair? = nil) throws -> Moved {
+        var key = daemon
+        if let signer { key = signer }
+        let placeholder: [UInt8] = [0]
+        var moved = Moved(
+            daemon: daemon.entityID, epoch: Epoch(rawValue: epoch), migration: MigrationID(order: SeededRandom(seed: 3).next(), attempt: 1),
+            target: node, targetAddress: "memory:1", daemonSignature: try key.sign(placeholder.rawSpan))
+        let bytes = try moved.signedBytes()
+        moved.daemonSignature = try key.sign(bytes.rawSpan)
+        return moved
+    }
+
+    @Test("hello comes first, and a restarted emitter goes on above the returned cursor")
+    func helloFirst() throws {
+        let lane = makeLane()
+        let ordinal = try lane.value.enqueue([1], now: now)
+        #expect(ordinal == 1)
+        let first = drain(lane)
+        #expect(first.map(\.message.body) == [.hello])
+        lane.value.receive(.welcome(cursor: 41, epoch: .first), from: owner, crypto: crypto, now: now)
+        _ = try lane.value.enqueue([2], now: now)
+        let events = drain(lane)
+        #expect(sequences(events) == [42, 43])
+        #expect(previous(events) == [41, 42])
+        lane.value.receive(.acknowledgement(cursor: 43, epoch: .first), from: owner, crypto: crypto, now: now)
+        let rest = (lane.value.acceptedCount, lane.value.waitingCount, lane.value.nextDeadline)
+        #expect(rest == (2, 0, nil))
+    }
+
+    @Test("the window takes its last event and byte, and not one more")
+    func window() throws {
+        let lane = makeLane(window: 2, bytes: 8)
+        let first = try lane.value.enqueue([1, 2, 3, 4], now: now)
+        let rooms = (lane.value.hasRoom(forByteCount: 4), lane.value.hasRoom(forByteCount: 5))
+        let tooLong = try lane.value.enqueue([1, 2, 3, 4, 5], now: now)
+        let second = try lane.value.enqueue([1, 2, 3, 4], now: now)
+        let third = try lane.value.enqueue([], now: now)
+        #expect(rooms == (true, false))
+        #expect([first, tooLong, second, third] == [1, nil, 2, nil])
+    }
+
+    @Test("a gap and silence re-send from the first unacknowledged event")
+    func resends() throws {
+        let lane = makeLane()
+        lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        for byte in 1...3 { _ = try lane.value.enqueue([UInt8(byte)], now: now) }
+        check(sequences(drain(lane)), [1, 2, 3])
+        lane.value.receive(.gap(cursor: 1, epoch: .first), from: owner, crypto: crypto, now: now)
+        check(sequences(drain(lane)), [2, 3])
+        let pending = lane.value.nextDeadline
+        let deadline = try #require(pending)
+        lane.value.deadlineReached(now: deadline - .nanoseconds(1))
+        check(drain(lane), [])
+        lane.value.deadlineReached(now: deadline)
+        check(sequences(drain(lane, at: deadline)), [2, 3])
+    }
+
+    @Test("hold silences the lane for as long as it says")
+    func holds() throws {
+        let lane = makeLane()
+        lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        _ = try lane.value.enqueue([1], now: now)
+        _ = drain(lane)
+        let migration = MigrationID(order: SeededRandom(seed: 4).next(), attempt: 1)
+        lane.value.receive(.hold(migration: migration, retryAfterNanoseconds: 20_000_000), from: owner, crypto: crypto, now: now)
+        let deadline = lane.value.nextDeadline
+        #expect(deadline == now + .milliseconds(20))
+        lane.value.deadlineReached(now: now + .milliseconds(20))
+        check(sequences(drain(lane, at: now + .milliseconds(20))), [1])
+    }
+
+    @Test("moved is followed only when it is newer and the daemon's key signed it")
+    func followsMoved() throws {
+        let lane = makeLane()
+        lane.value.receive(.welcome(cursor: 0, epoch: Epoch(rawValue: 3)), from: owner, crypto: crypto, now: now)
+        _ = try lane.value.enqueue([1], now: now)
+        _ = drain(lane)
+        let stranger = try EntityKeypair.generate(crypto: crypto)
+        lane.value.receive(.moved(try moved(to: other, epoch: 4, signer: stranger)), from: owner, crypto: crypto, now: now)
+        lane.value.receive(.moved(try moved(to: other, epoch: 3)), from: owner, crypto: crypto, now: now)
+        let before = lane.value.belief
+        #expect(before.node == owner)
+        lane.value.receive(.moved(try moved(to: other, epoch: 4)), from: owner, crypto: crypto, now: now)
+        let after = lane.value.belief
+        #expect(after == OwnerBelief(node: other, address: "memory:1", epoch: Epoch(rawValue: 4)))
+        let resent = drain(lane)
+        #expect(sequences(resent) == [1] && resent.first?.destination == .node(other, address: "memory:1"))
+    }
+
+    @Test("ACK_EPOCH_ONLY: an answer of a higher epoch changes owner and epoch together, one of a lower epoch nothing")
+    func beliefIsAPair() throws {
+        let lane = makeLane()
+        lane.value.receive(.welcome(cursor: 0, epoch: Epoch(rawValue: 2)), from: owner, crypto: crypto, now: now)
+        _ = try lane.value.enqueue([1], now: now)
+        _ = drain(lane)
+        lane.value.receive(.acknowledgement(cursor: 1, epoch: .first), from: other, crypto: crypto, now: now)
+        let before = (lane.value.acceptedCount, lane.value.belief.node)
+        #expect(before == (0, owner))
+        lane.value.receive(.acknowledgement(cursor: 1, epoch: Epoch(rawValue: 3)), from: other, crypto: crypto, now: now)
+        let after = (lane.value.acceptedCount, lane.value.belief)
+        #expect(after.0 == 1 && after.1 == OwnerBelief(node: other, epoch: Epoch(rawValue: 3)))
+    }
+
+    @Test("notHere from the believed owner asks everyone, and the owner of the highest epoch wins")
+    func discovers() throws {
+        let lane = makeLane()
+        _ = drain(lane)
+        lane.value.receive(.notHere, from: other, crypto: crypto, now: now)
+        let isDiscovering = lane.value.isDiscovering
+        #expect(!isDiscovering)
+        lane.value.receive(.notHere, from: owner, crypto: crypto, now: now)
+        check(drain(lane).map(\.destination), [.everyone])
+        lane.value.receive(.welcome(cursor: 0, epoch: Epoch(rawValue: 5)), from: other, crypto: crypto, now: now)
+        lane.value.receive(.welcome(cursor: 0, epoch: Epoch(rawValue: 4)), from: owner, crypto: crypto, now: now)
+        let belief = lane.value.belief
+        #expect(belief == OwnerBelief(node: other, epoch: Epoch(rawValue: 5)))
+    }
+
+    @Test("a violation of the believed owner ends the lane, anybody else's does not")
+    func violation() throws {
+        let lane = makeLane()
+        lane.value.receive(.violation, from: other, crypto: crypto, now: now)
+        let before = lane.value.failure
+        #expect(before == nil)
+        lane.value.receive(.violation, from: owner, crypto: crypto, now: now)
+        let after = (lane.value.failure?.code, lane.value.nextDeadline)
+        #expect(after == (.violation, nil))
+        #expect(throws: EmitterLaneError.self) { try lane.value.enqueue([1], now: now) }
+    }
+}
