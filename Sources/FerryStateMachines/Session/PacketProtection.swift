@@ -81,6 +81,8 @@ struct PacketProtection: ~Copyable {
             return
         }
         try rotate(next: next, now: now, keepFor: keepFor)
+        // The peer goes on with the old keys until it has seen the new ones: their time runs from its first packet under them.
+        previousExpires = .distantFuture
         receivePhaseStart = .max
     }
 
@@ -125,6 +127,7 @@ struct PacketProtection: ~Copyable {
             try rotate(next: next, now: now, keepFor: keepFor)
             receivePhaseStart = packet.number
         } else if isCurrent, packet.number < receivePhaseStart {
+            if receivePhaseStart == .max { previousExpires = now + keepFor }
             receivePhaseStart = packet.number
         }
     }

@@ -16,7 +16,7 @@ public enum SessionEvent: Sendable, Hashable {
     case streamWritable(StreamID)
     /// The peer acknowledged every byte of an own finished stream; its id is forgotten.
     case streamFinished(StreamID)
-    /// The peer reset its stream, or asked us to stop writing ours; its id is forgotten.
+    /// The peer gave a stream up: of its own, unread bytes are gone and `read` returns `reset` once more; of ours, writing is over.
     case streamReset(StreamID, code: UInt64)
     /// The session is over. The last event.
     case closed(SessionCloseReason)
