@@ -21,7 +21,7 @@ public struct NoiseKeys: ~Copyable, Sendable {
 /// The pattern: `-> e`, `<- e, ee, s, es`, `-> s, se`. States: message 0, 1 and 2 pending, then finished; each is either ours to write
 /// or ours to read. Invalid input: a call out of turn and a malformed or forged message are errors that leave the machine as it was, so
 /// that a forged datagram does not end a handshake; there is no input that traps.
-public struct NoiseHandshake: ~Copyable {
+public struct NoiseHandshake: ~Copyable, Sendable {
     /// The longest message that Noise allows.
     public static let maximumMessageByteCount = 65_535
 

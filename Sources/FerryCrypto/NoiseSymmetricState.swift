@@ -1,7 +1,7 @@
 internal import FerryWire
 
 /// Noise §5.2: chaining key, handshake hash and, once a Diffie-Hellman result is mixed in, a cipher.
-struct NoiseSymmetricState: ~Copyable {
+struct NoiseSymmetricState: ~Copyable, Sendable {
     private(set) var handshakeHash: FixedBytes32
     private var chainingKey: SecretBytes
     private var cipher: (any AEADCipher)?

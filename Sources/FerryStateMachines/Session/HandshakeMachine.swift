@@ -10,7 +10,7 @@ internal import FerryWire
 ///
 /// Invalid input: out of turn, malformed or forged frames are the peer's fault or an attacker's: on links that lose frames they are
 /// counted and dropped, on others they end the handshake. Repeated frames are harmless. There is no input that traps.
-struct HandshakeMachine: ~Copyable {
+struct HandshakeMachine: ~Copyable, Sendable {
     /// What a call led to.
     enum Progress: Sendable {
         case pending
@@ -26,7 +26,7 @@ struct HandshakeMachine: ~Copyable {
     /// Different first messages that a responder computes an answer for.
     static let maximumAttemptCount = 8
 
-    private enum State: ~Copyable {
+    private enum State: ~Copyable, Sendable {
         case offering
         case proving(NoiseHandshake)
         case waiting

@@ -12,8 +12,8 @@ internal import FerryWire
 /// frames any malformed frame does. Harmless, counted and ignored: frames that do not parse or authenticate on links that lose frames,
 /// repeated and late frames, handshake frames after the handshake, every frame after the close, and calls of `deadlineReached` at any time.
 /// No bytes trap.
-public struct SessionMachine: ~Copyable {
-    enum State: ~Copyable {
+public struct SessionMachine: ~Copyable, Sendable {
+    enum State: ~Copyable, Sendable {
         case handshaking(HandshakeMachine)
         case connected
         case closing(Closing)
