@@ -32,7 +32,7 @@ public final class EventEmitter: Sendable {
         self.daemon = daemon
         self.table = table
         state = Mutex(State(lane: EmitterLane(chain: chain, daemon: daemon, belief: belief, limits: limits)))
-        timer.withLock { $0 = LinkTimer { [weak self] in self?.withLane { lane, now in lane.deadlineReached(now: now) } } }
+        timer.withLock { $0 = LinkTimer { [weak self] in self?.deadlineReached() } }
     }
 
     /// Buffers an event in the bounded window, waiting while the window is full; the node carries it to the daemon's owner.
@@ -92,6 +92,11 @@ public final class EventEmitter: Sendable {
         }
         wakeups.deliver()
         for waiter in waiters { waiter.resume() }
+    }
+
+    private func deadlineReached() {
+        state.withLock { $0.armedDeadline = .distantFuture }
+        withLane { lane, now in lane.deadlineReached(now: now) }
     }
 
     // MARK: Waiting
@@ -179,9 +184,7 @@ public final class EventEmitter: Sendable {
             accepted = state.waiters.take(through: state.lane.acceptedCount)
             if state.lane.waitingCount < waitingCountBefore { wakeups.add(roomChanged) }
         }
-        guard let deadline = state.lane.nextDeadline, state.failure == nil else { return }
-        if state.armedDeadline <= now { state.armedDeadline = .distantFuture }
-        guard deadline < state.armedDeadline else { return }
+        guard state.failure == nil, let deadline = state.lane.nextDeadline, deadline < state.armedDeadline else { return }
         state.armedDeadline = deadline
         timer.withLock { $0?.arm(afterNanoseconds: (deadline - now).wholeNanoseconds) }
     }

@@ -6,11 +6,13 @@ package import FerryTransports
 package struct FerrySessionKind: SessionKind {
     private let identity: NodeIdentity
     private let crypto: CryptoProvider
+    private let cookies: CookieAdmission
 
-    /// Every session proves `identity`.
-    package init(identity: NodeIdentity, crypto: CryptoProvider) {
+    /// Every session proves `identity`; the secret behind the cookies is drawn anew.
+    package init(identity: NodeIdentity, crypto: CryptoProvider, clock: NodeClock = NodeClock()) {
         self.identity = identity
         self.crypto = crypto
+        cookies = CookieAdmission(mint: CookieMint(secret: crypto.random.next(), crypto: crypto), clock: clock)
     }
 
     /// A session that has not sent or received anything.
@@ -18,6 +20,6 @@ package struct FerrySessionKind: SessionKind {
         SessionBox(try SessionMachine(configuration, identity: identity, crypto: crypto, now: now))
     }
 
-    /// The transport's own caps decide.
-    package var admission: (any LinkAdmission)? { nil }
+    /// Cookies for strangers when many links are half-open.
+    package var admission: (any LinkAdmission)? { cookies }
 }

@@ -44,7 +44,7 @@ extension SessionCore {
 
     private func sendFrames(to link: some BatchingLink) async {
         let byteCount = max(min(link.maximumBatchByteCount, 1 << 17), link.properties.maximumFrameByteCount)
-        let batch = FrameBatch(byteCount: byteCount, maximumRunByteCount: max(link.maximumBatchByteCount, byteCount))
+        let batch = FrameBatch(byteCount: byteCount, maximumRunByteCount: link.maximumBatchByteCount)
         sending: while true {
             let ticket = framesReady.ticket
             switch fill(batch) {
