@@ -224,7 +224,7 @@ enum DaemonRelease {
     /// The last reference but the caller's goes to the box, and with it to the background.
     static func release(_ daemon: consuming any Daemon) {
         let box = Box(daemon)
-        Task.detached(priority: .background) {
+        Task.detached {
             box.empty()
             Heap.trim()
         }

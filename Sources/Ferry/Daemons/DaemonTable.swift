@@ -15,6 +15,7 @@ final class DaemonTable: Sendable {
 
     private let state = Mutex(State())
     let acknowledgements = AcknowledgementQueue()
+    private let origins = OriginCache()
 
     /// Owner or stub.
     func host(_ origin: OriginHash) -> DaemonHost? { state.withLock { $0.hosts[origin] } }
@@ -79,9 +80,30 @@ final class DaemonTable: Sendable {
     }
 }
 
+/// Origins of nodes, so that no event costs a hash of its sender's key.
+private final class OriginCache: Sendable {
+    private static let maximumCount = 4_096
+    private let origins = Mutex<[NodeKey: OriginHash]>([:])
+
+    func origin(of node: NodeKey) -> OriginHash {
+        origins.withLock { origins in
+            if let origin = origins[node] { return origin }
+            if origins.count >= Self.maximumCount { origins.removeAll() }
+            let origin = node.originHash
+            origins[node] = origin
+            return origin
+        }
+    }
+}
+
 extension DaemonTable: LaneOwner {
     /// Lets the daemon take in `hello` or `event`; acknowledgements are coalesced, everything else is answered at once.
     func receiveLane(_ message: LaneMessage, from node: NodeKey, reply: LaneReplyPath) async {
+        // A node that spoke as another emitter could have that one's events acknowledged without ever being processed.
+        guard message.emitter == origins.origin(of: node) else {
+            reply.trySend(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: .violation))
+            return
+        }
         guard let host = answering(message.daemon) else {
             reply.trySend(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: .notHere))
             return

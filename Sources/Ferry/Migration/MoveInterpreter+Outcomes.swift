@@ -29,8 +29,8 @@ extension MoveInterpreter {
         core.metrics.refused(dispatcher.counters)
         core.logger.info(
             "a move has ended", metadata: ["migration": "\(migration)", "role": "\(role)", "outcome": "\(outcome.label)"])
-        if role == .source {
-            departures[migration] = nil
+        if role == .source { departures[migration] = nil }
+        if role != .orchestrator {
             let journal = core.journal
             Task { try? await journal.close(migration) }
         }

@@ -16,6 +16,12 @@ extension MoveInterpreter {
         var stream: OutgoingStream?
     }
 
+    /// A change of a daemon's standing that waits for the daemon's isolation.
+    struct StandingChange {
+        let number: UInt64
+        let task: Task<Void, Never>
+    }
+
     func describe(_ migration: MigrationID, _ daemon: EntityID) {
         let host = core.table.host(daemon.originHash)
         let isReady = core.isReady()
@@ -71,10 +77,14 @@ extension MoveInterpreter {
         let origin = daemon.originHash
         let host = core.table.host(origin)
         let before = changes[origin]
-        changes[origin] = Task {
-            await before?.value
+        changeCount += 1
+        let number = changeCount
+        let task = Task {
+            await before?.task.value
             await body(self, host)
+            if changes[origin]?.number == number { changes[origin] = nil }
         }
+        changes[origin] = StandingChange(number: number, task: task)
     }
 
     // MARK: Streaming

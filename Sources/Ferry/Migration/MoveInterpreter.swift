@@ -15,7 +15,8 @@ actor MoveInterpreter {
     var dispatcher: MigrationDispatcher
     var orders: [MigrationID: OrderedMove] = [:]
     /// The last change of a daemon's standing that was begun and may still wait for its isolation, by daemon.
-    var changes: [OriginHash: Task<Void, Never>] = [:]
+    var changes: [OriginHash: StandingChange] = [:]
+    var changeCount: UInt64 = 0
     var departures: [MigrationID: Departure] = [:]
     var arrivals: [MigrationID: Arrival] = [:]
     /// Sessions on which snapshots were announced: a stream's number means something there only.

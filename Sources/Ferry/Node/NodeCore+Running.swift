@@ -31,7 +31,16 @@ extension NodeCore {
     }
 
     private func runParts(_ control: ControlServer?) async throws {
-        defer { Task { await moves.shutDown() } }
+        do {
+            try await runGroup(control)
+        } catch {
+            await moves.shutDown()
+            throw error
+        }
+        await moves.shutDown()
+    }
+
+    private func runGroup(_ control: ControlServer?) async throws {
         try await withThrowingTaskGroup { group in
             group.addTask { try await self.sessions.run(delegate: self, owner: self.table) }
             group.addTask { await self.table.acknowledgements.run() }
@@ -54,9 +63,10 @@ extension NodeCore {
 
     /// Waits for the wish to stop, then for the moves under way, then ends the scope.
     private func drain() async throws {
-        while phase < .shuttingDown {
-            let ticket = stopRequested.ticket
-            if phase < .shuttingDown { try await stopRequested.waitOrCancel(after: ticket) }
+        while true {
+            let ticket = phaseChanged.ticket
+            if phase >= .shuttingDown { break }
+            try await phaseChanged.waitOrCancel(after: ticket)
         }
         let deadline = ContinuousClock.now + Self.drainTimeout
         while await moves.isBusy, ContinuousClock.now < deadline {
@@ -68,7 +78,6 @@ extension NodeCore {
     /// Takes no new moves, lets those under way end, and stops.
     func requestStop() {
         advance(to: .shuttingDown)
-        stopRequested.signal()
     }
 
     // MARK: Orders
@@ -76,7 +85,7 @@ extension NodeCore {
     func order(
         _ daemon: EntityID, from source: Endpoint?, to target: Endpoint, options: MoveOptions
     ) async throws(FerryError) -> MigrationHandle {
-        guard phase <= .ready else { throw FerryError(.shuttingDown, "the node shuts down") }
+        try await waitUntilReady()
         let sourceKey = try key(of: source ?? Endpoint(address: nil, nodeKey: nodeKey), "source")
         let targetKey = try key(of: target, "target")
         guard (Duration.seconds(1) ... .seconds(86_400)).contains(options.timeout) else {
@@ -93,6 +102,22 @@ extension NodeCore {
             return try await moves.order(order)
         } catch {
             throw FerryError(.declined, "the order was refused here: \(error)", cause: error)
+        }
+    }
+
+    /// A host that has begun to run its node may order at once.
+    private func waitUntilReady() async throws(FerryError) {
+        while true {
+            let ticket = phaseChanged.ticket
+            switch phase {
+            case .registering: break
+            case .ready: return
+            case .shuttingDown: throw FerryError(.shuttingDown, "the node shuts down")
+            case .stopped: throw FerryError(.shuttingDown, "the node has shut down")
+            }
+            do throws(CancellationError) { try await phaseChanged.waitOrCancel(after: ticket) } catch {
+                throw FerryError(.notReady, "the node does not run yet", cause: error)
+            }
         }
     }
 

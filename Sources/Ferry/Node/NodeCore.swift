@@ -28,7 +28,7 @@ final class NodeCore: Sendable {
     let moves: MoveInterpreter
     let daemonContext: DaemonContext
     let startedAt: UInt64
-    let stopRequested = Signal()
+    let phaseChanged = Signal()
     private let phaseState: PhaseState
 
     /// Shared with closures that must not keep the node alive.
@@ -91,7 +91,11 @@ final class NodeCore: Sendable {
     var nodeKey: NodeKey { composition.identity.nodeKey }
     var phase: Phase { phaseState.value }
     func begin() -> Bool { phaseState.begin() }
-    func advance(to phase: Phase) { phaseState.advance(to: phase) }
+
+    func advance(to phase: Phase) {
+        phaseState.advance(to: phase)
+        phaseChanged.signal()
+    }
 }
 
 extension Composition {
