@@ -11,6 +11,8 @@ struct WindowBuffer: ~Copyable, @unchecked Sendable {
         unsafe storage = .allocate(byteCount: byteCount, alignment: 16)
     }
 
+    // Inlined field calls replace windows of snapshots, and so destroy them.
+    @inlinable
     deinit {
         unsafe storage.deallocate()
     }
