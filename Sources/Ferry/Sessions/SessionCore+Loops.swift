@@ -12,6 +12,7 @@ extension SessionCore {
         } onCancel: {
             close(SessionCloseReason(.normal, "the node shuts down"))
         }
+        await link.close()
         retire()
     }
 
@@ -55,6 +56,9 @@ extension SessionCore {
                         try await link.sendBatch(buffer.bytes(in: run.bytes), frameByteCount: run.frameByteCount)
                     }
                 } catch {
+                    stopSending()
+                    // What the peer had sent before it closed the link, perhaps why, is still to be read: the other loop ends the session.
+                    if error.code == .closed { return }
                     linkClosed(error.description)
                     break sending
                 }

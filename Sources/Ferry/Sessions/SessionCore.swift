@@ -75,7 +75,12 @@ final class SessionCore: Sendable {
         withSession { state, now in state.session.close(reason, now: now) }
     }
 
-    /// The link is gone: nothing can be sent any more.
+    /// Nothing can be sent any more.
+    func stopSending() {
+        withSession { state, _ in state.isLinkClosed = true }
+    }
+
+    /// The link is gone.
     func linkClosed(_ text: String) {
         isOver.store(true, ordering: .relaxed)
         withSession { state, now in

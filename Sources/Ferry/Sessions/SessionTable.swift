@@ -37,7 +37,8 @@ package final class SessionTable: Sendable {
     let configuration: SessionTableConfiguration
     let transports: [any Transport]
     let kind: any SessionKind
-    let emitters: EmitterTable
+    /// Hears the lane answers that arrive on any session.
+    package let emitters: EmitterTable
     let clock: NodeClock
     let state = Mutex(State())
     /// Raised when `run` has something to start, or must end.
