@@ -76,15 +76,17 @@ struct PathMTU: Sendable {
         return lostInARow >= Self.blackHoleThreshold && fallBack(now)
     }
 
-    /// Large frames do not arrive any more: back to the base.
+    /// Large frames do not arrive any more: back to the base, and search again from there (RFC 8899 §5.2). A burst of losses on a path
+    /// whose size has not changed costs a few round trips of small frames, not minutes.
     ///
     /// - Returns: whether the size of full frames changed.
     mutating func fallBack(_ now: Timestamp) -> Bool {
         guard current > base else { return false }
         current = base
-        ceiling = base
+        ceiling = maximum
+        failedProbeCount = 0
         lostInARow = 0
-        searchResumesAt = now + Self.raiseInterval
+        searchResumesAt = nil
         return true
     }
 }
