@@ -17,6 +17,7 @@ extension EmitterLane {
         case .gap(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
             acknowledge(cursor, now: now)
+            isProbing = false
             guard rewoundAt != cursor else { return }
             rewoundAt = cursor
             sentCount = 0
@@ -76,6 +77,7 @@ extension EmitterLane {
         guard failure == nil else { return }
         if phase != .open { sentCount = 0 }
         phase = .open
+        isProbing = false
         helloIsDue = false
         attemptCount = 0
         retryAt = nil
@@ -89,6 +91,7 @@ extension EmitterLane {
     private mutating func acknowledge(_ cursor: UInt64, now: Timestamp) {
         guard let known = acknowledged, cursor > known, cursor <= lastSequence else { return }
         acknowledged = cursor
+        isProbing = false
         while numberedCount > 0, let first = waiting.first, first.link.sequence <= cursor {
             waiting.removeFirst()
             waitingByteCount -= first.payload.count
@@ -105,6 +108,8 @@ extension EmitterLane {
 
     private mutating func hold(until: Timestamp, by node: NodeKey) {
         if belief.node == nil { belief.node = node }
+        // Everything that was in flight is answered with a hold of its own; the first one counts.
+        if case .held = phase { return }
         phase = .held(until: until)
         attemptCount = 0
     }
@@ -115,6 +120,7 @@ extension EmitterLane {
         rewoundAt = nil
         attemptCount = 0
         retryAt = nil
+        isProbing = false
         phase = acknowledged == nil ? .opening : .open
         rewind()
     }

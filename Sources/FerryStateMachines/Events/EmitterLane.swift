@@ -63,6 +63,8 @@ public struct EmitterLane: ~Copyable {
     var helloIsDue = true
     var retryAt: Timestamp?
     var attemptCount = 0
+    /// After a hold only one event is sent until it is answered, so that a long hold does not cost a window a time.
+    var isProbing = false
     /// The cursor of the last rewind, so that the many gaps of one loss rewind once.
     var rewoundAt: UInt64?
 
@@ -123,7 +125,7 @@ public struct EmitterLane: ~Copyable {
             }
             return LaneTransmission(message: hello, destination: .node(node, address: belief.address))
         case .open:
-            guard sentCount < numberedCount, let node = belief.node else { return nil }
+            guard sentCount < (isProbing ? min(1, numberedCount) : numberedCount), let node = belief.node else { return nil }
             let entry = waiting[sentCount]
             sentCount += 1
             if retryAt == nil { arm(now) }
@@ -188,6 +190,7 @@ public struct EmitterLane: ~Copyable {
     mutating func resumeAfterHold() {
         phase = acknowledged == nil ? .opening : .open
         retryAt = nil
+        isProbing = true
         rewind()
     }
 

@@ -78,12 +78,8 @@ struct OrchestratorMachine: ~Copyable {
 
     mutating func end(_ outcome: MoveOutcome, now: Timestamp, _ effects: inout MoveEffects) {
         guard isActive else { return }
-        // A reservation that no source will ever use is given back at once instead of lapsing.
-        switch (state, outcome) {
-        case (.planningTarget, _), (.ordering, _), (_, .declined):
-            effects.send(.abort(outcome.reason ?? FailureReason(.cancelled)), about: attempt, to: .target)
-        default: break
-        }
+        // An offer and a reservation that nobody will ever use are given back at once instead of lapsing.
+        if case .declined(let reason) = outcome { effects.send(.abort(reason), about: attempt, to: .source, and: .target) }
         state = .ended(outcome)
         stall = ""
         isInDoubt = false
@@ -103,7 +99,6 @@ struct OrchestratorMachine: ~Copyable {
         switch state {
         case .ended: return false
         case .planningSource, .planningTarget:
-            effects.send(.abort(reason), about: attempt, to: .source)
             end(.declined(reason), now: now, &effects)
         case .ordering, .moving:
             cancelReason = reason
@@ -138,7 +133,6 @@ struct OrchestratorMachine: ~Copyable {
             let reason =
                 notReadyCount > 0
                 ? FailureReason(.notReadyTimeout, stall, attempts: notReadyCount) : FailureReason(.unreachable, stall)
-            effects.send(.abort(reason), about: attempt, to: .source)
             end(.declined(reason), now: now, &effects)
         case .ordering:
             // The order may have arrived: from here on only the source knows.

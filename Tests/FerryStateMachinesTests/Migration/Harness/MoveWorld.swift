@@ -51,6 +51,7 @@ final class MoveWorld {
     private var queue: [(at: Timestamp, ordinal: UInt64, event: Event)] = []
     private var nextOrdinal: UInt64 = 0
     private(set) var deliveredCount = 0
+    private(set) var stepCount = 0
     /// Called before each migration message is delivered, with its number.
     var beforeDelivery: ((MoveWorld, Int) -> Void)?
     /// Sees every message before the network does what it does.
@@ -115,21 +116,46 @@ final class MoveWorld {
         return nodes[index].bootCount
     }
 
-    private var nextTime: Timestamp? {
-        let timers = nodes.compactMap(\.nextDeadline) + emitters.compactMap(\.nextDeadline)
-        return (queue.map(\.at) + timers).min()
+    /// Index of the event that comes first.
+    private var firstEvent: Int? {
+        var first: Int?
+        var index = 0
+        while index < queue.count {
+            if let best = first, (queue[best].at, queue[best].ordinal) <= (queue[index].at, queue[index].ordinal) {
+                index += 1
+                continue
+            }
+            first = index
+            index += 1
+        }
+        return first
+    }
+
+    private var firstTimer: Timestamp? {
+        var first: Timestamp?
+        for node in nodes { if let deadline = node.nextDeadline { first = min(first ?? deadline, deadline) } }
+        for emitter in emitters { if let deadline = emitter.nextDeadline { first = min(first ?? deadline, deadline) } }
+        return first
     }
 
     /// Runs one event or one round of timers.
     ///
     /// - Returns: false when nothing is pending before `limit`.
     func step(until limit: Timestamp) -> Bool {
-        guard let time = nextTime, time <= limit else { return false }
-        now = max(now, time)
-        if let index = queue.indices.filter({ queue[$0].at <= now }).min(by: { queue[$0].ordinal < queue[$1].ordinal }) {
-            let event = queue.remove(at: index).event
-            run(event)
+        stepCount += 1
+        if stepCount > 100_000 {
+            violations.append("L1: the world does not come to rest: \(queue.count) frames, \(nodes.map(\.nextDeadline)) at \(now)")
+            return false
+        }
+        let event = firstEvent
+        let timer = firstTimer
+        if let event, queue[event].at <= timer ?? .distantFuture {
+            guard queue[event].at <= limit else { return false }
+            now = max(now, queue[event].at)
+            run(queue.remove(at: event).event)
         } else {
+            guard let timer, timer <= limit else { return false }
+            now = max(now, timer)
             for node in nodes { node.deadlineReached() }
             for emitter in emitters { emitter.deadlineReached() }
         }

@@ -16,6 +16,8 @@ final class WorldDaemon {
     var ownership: OwnershipMachine
     var log: [LogEntry]
     var chain: ChainBuilder
+    /// Length of the log when it was last checked.
+    var checkedCount = -1
 
     init(keypair: EntityKeypair, ownership: consuming OwnershipMachine, log: [LogEntry], chain: ChainBuilder) {
         self.keypair = keypair
