@@ -60,6 +60,9 @@ extension SourceMachine {
 
     mutating func streamProgress(_ byteCount: UInt64, now: Timestamp) {
         progress.advance(to: byteCount, now: now)
+        guard case .streaming(let streaming) = state, streaming.sent == nil, byteCount > progress.totalByteCount else { return }
+        // A daemon that offers no estimate, or too small a one, gets the time that its bytes earn at the floor rate.
+        phaseDeadline = progress.phaseEnteredAt + environment.budgets.transfer(byteCount: byteCount)
     }
 
     mutating func streamed(_ summary: StateSummary, wireByteCount: UInt64, now: Timestamp, _ effects: inout MoveEffects) {

@@ -14,6 +14,9 @@ extension TargetMachine {
 
     mutating func restoreProgress(_ byteCount: UInt64, now: Timestamp) {
         progress.advance(to: byteCount, now: now)
+        guard case .restoring = state, byteCount > progress.totalByteCount else { return }
+        // As at the source: time for bytes that the offer did not foresee.
+        phaseDeadline = progress.phaseEnteredAt + environment.budgets.transfer(byteCount: byteCount) + environment.budgets.restore
     }
 
     mutating func restored(_ facts: RestoredFacts, now: Timestamp, _ effects: inout MoveEffects) {
