@@ -1,3 +1,4 @@
+internal import FerryChunking
 internal import FerryWire
 
 extension SnapshotWriter {
@@ -29,16 +30,28 @@ extension SnapshotReader {
         guard count <= UInt64(limit) else { throw FerryError(.limitExceeded, "a paged store of \(count) bytes exceeds \(limit)") }
         var store = PagedBytes(pageByteCount: page)
         while store.count < Int(count) {
-            let wanted = min(page, Int(count) - store.count)
-            try await checkpoint(wanted)
-            guard unreadByteCount >= wanted else { throw lacking(wanted) }
-            append(wanted, to: &store)
+            let wanted = Int(count) - store.count
+            if !unread.isEmpty {
+                appendFromWindow(wanted, to: &store)
+            } else if !appendDecoded(wanted, to: &store) {
+                guard try await feed() else { throw lacking(wanted) }
+            }
         }
         return store
     }
 
-    private mutating func append(_ byteCount: Int, to store: inout PagedBytes) {
+    private mutating func appendFromWindow(_ wanted: Int, to store: inout PagedBytes) {
+        let byteCount = min(wanted, unread.count)
         store.append(contentsOf: window.span(unread.lowerBound..<(unread.lowerBound + byteCount)))
         unread = (unread.lowerBound + byteCount)..<unread.upperBound
+    }
+
+    /// Copies straight from the decoded chunk into pages, past the window; false when nothing is decoded.
+    private mutating func appendDecoded(_ wanted: Int, to store: inout PagedBytes) -> Bool {
+        let byteCount = min(wanted, decoder.unreadByteCount)
+        guard byteCount > 0 else { return false }
+        store.append(contentsOf: decoder.unreadBytes.extracting(first: byteCount))
+        decoder.skip(byteCount)
+        return true
     }
 }

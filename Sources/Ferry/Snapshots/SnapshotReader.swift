@@ -29,7 +29,7 @@ public struct SnapshotReader: ~Copyable {
     @usableFromInline
     var unread = 0..<0
 
-    private var decoder: ChunkDecoder
+    var decoder: ChunkDecoder
     private let source: any SnapshotSource
     private var input: WindowBuffer
     private var arrived = 0..<0
@@ -125,7 +125,7 @@ public struct SnapshotReader: ~Copyable {
     }
 
     /// Decodes until something is readable; false at the end of the state.
-    private mutating func feed() async throws -> Bool {
+    mutating func feed() async throws -> Bool {
         while decoder.unreadByteCount == 0 {
             guard !decoder.isFinished else { return false }
             if arrived.isEmpty {

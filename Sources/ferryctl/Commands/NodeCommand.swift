@@ -1,0 +1,114 @@
+internal import ArgumentParser
+internal import Ferry
+internal import FerryCrypto
+internal import FerrySodium
+internal import FerryTransports
+internal import FerryUDP
+internal import FerryUnixSocket
+internal import FerryWire
+internal import FerryZstd
+internal import Foundation
+internal import Logging
+internal import ServiceLifecycle
+internal import UnixSignals
+
+/// `ferryctl node`: serves until it is told to stop, and writes what happens as JSON lines.
+struct NodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "node", abstract: "Run a node; writes one JSON object a line, each with the key \"event\".")
+
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        do {
+            try await serve(try options.merged())
+        } catch {
+            let failure = CommandFailure(describing: error)
+            NodeEvents.write("failed", [("daemon", .null), ("code", .string(failure.code)), ("message", .string(failure.message))])
+            Console.complain(failure.message)
+            throw failure.status.code
+        }
+    }
+
+    private func serve(_ settings: NodeSettings) async throws {
+        let composition = try settings.composition(observers: [NodeEvents()])
+        let node = try FerryNode(composition)
+        let announcer = Announcer(node: node, spawning: settings.spawnedDemoByteCount)
+        var services: [any Service] = [node, announcer]
+        if let drainTo = settings.drainTo { services.append(Drain(node: node, target: try Endpoint(drainTo))) }
+        let group = ServiceGroup(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: composition.logger)
+        try await group.run()
+        NodeEvents.write("stopped", [])
+    }
+}
+
+/// Says where the node listens once it does, and begins the demo daemon's life if asked to.
+private struct Announcer: Service {
+    let node: FerryNode
+    let spawning: Int?
+
+    func run() async throws {
+        try await node.waitUntilListening()
+        for address in node.listenAddresses {
+            NodeEvents.write(
+                "listening",
+                [
+                    ("address", .string(address.description)), ("nodeKey", .string(node.nodeKey.hex)),
+                    ("nodeID", .id(node.nodeKey.nodeID.rawValue)),
+                ])
+        }
+        if let spawning { try await node.spawn(InvertedIndex(paddingByteCount: spawning)) }
+        try await gracefulShutdown()
+    }
+}
+
+/// Moves every daemon to another node before this one stops.
+private struct Drain: Service {
+    let node: FerryNode
+    let target: Endpoint
+
+    func run() async throws {
+        try await gracefulShutdown()
+        for daemon in await node.daemons where daemon.standing == .active {
+            do {
+                _ = try await node.migrate(daemon.entity, to: target).value
+            } catch {
+                NodeEvents().daemonFailed(daemon.origin, error: error)
+            }
+        }
+    }
+}
+
+/// The node's events as JSON lines on standard output.
+struct NodeEvents: NodeObserver {
+    static func write(_ event: String, _ fields: [(String, JSONValue)]) {
+        FileHandle.standardOutput.write(Data((JSONValue.object([("event", .string(event))] + fields).text + "\n").utf8))
+    }
+
+    func move(_ migration: MigrationID, of daemon: OriginHash, reached phase: MigrationPhase) {
+        Self.write(
+            "phase",
+            [("daemon", .id(daemon.rawValue)), ("migration", .string(migration.hex)), ("phase", .string(phase.description))])
+    }
+
+    func daemonActivated(_ daemon: OriginHash, epoch: Epoch, stateByteCount: UInt64) {
+        Self.write(
+            "activated",
+            [("daemon", .id(daemon.rawValue)), ("epoch", .id(epoch.rawValue)), ("stateBytes", .integer(Int(clamping: stateByteCount)))])
+    }
+
+    func daemonDeparted(_ daemon: OriginHash, epoch: Epoch) {
+        Self.write("departed", [("daemon", .id(daemon.rawValue)), ("epoch", .id(epoch.rawValue))])
+    }
+
+    func daemonFailed(_ daemon: OriginHash, error: FerryError) {
+        Self.write(
+            "failed",
+            [("daemon", .id(daemon.rawValue)), ("code", .string(error.code.description)), ("message", .string(error.message))])
+    }
+
+    func session(with peer: NodeKey, isOpen: Bool) {
+        if isOpen { Self.write("session", [("peer", .string(peer.hex))]) }
+    }
+}

@@ -1,0 +1,177 @@
+internal import ArgumentParser
+internal import Ferry
+internal import FerryChunking
+internal import FerryCrypto
+internal import FerrySodium
+internal import FerryStateMachines
+internal import FerryTransports
+internal import FerryUDP
+internal import FerryUnixSocket
+internal import FerryWire
+internal import FerryZstd
+internal import Foundation
+internal import Logging
+
+/// The flags of `ferryctl node`; a file given with `--config` has the same names, as one JSON object.
+struct NodeOptions: ParsableArguments {
+    @Option(help: "A JSON file with the same names as these flags; flags win over it, lists are joined.")
+    var config: String?
+    @Option(help: "Where to listen: udp:host:port or unix:/path. Repeatable.")
+    var listen: [String] = []
+    @Option(help: "The node's identity file; made if it does not exist (default: ~/.ferry/identity).")
+    var identity: String?
+    @Option(help: "A peer to dial at the start: scheme:rest#NODEKEY. Repeatable.")
+    var peer: [String] = []
+    @Option(help: "A node key that may connect, or 'any'. Repeatable; without it nobody is accepted.")
+    var allow: [String] = []
+    @Option(help: "A node key that may order moves from here, besides this node itself. Repeatable.")
+    var allowOrchestrator: [String] = []
+    @Option(help: "A node key that may move daemons to here (default: whoever is allowed). Repeatable.")
+    var allowSource: [String] = []
+    @Option(help: "The operator's socket (default: $XDG_RUNTIME_DIR/ferry/<nodeID>.sock or ~/.ferry/run/<nodeID>.sock).")
+    var control: String?
+    @Option(help: "Move every daemon there before stopping: scheme:rest#NODEKEY.")
+    var drainTo: String?
+    @Option(help: "Host a demo daemon with a padding of this size.")
+    var spawnDemo: ByteSize?
+
+    /// The flags over the file.
+    func merged() throws -> NodeSettings {
+        var settings = NodeSettings()
+        if let config {
+            guard let data = FileManager.default.contents(atPath: config) else {
+                throw CommandFailure(code: "config", message: "cannot read \(config)")
+            }
+            do {
+                settings = try JSONDecoder().decode(NodeSettings.File.self, from: data).settings
+            } catch {
+                throw CommandFailure(code: "config", message: "\(config) is not a JSON object with the names of the flags", status: .usage)
+            }
+        }
+        settings.listen += listen
+        settings.peers += peer
+        settings.allowed += allow
+        settings.orchestrators += allowOrchestrator
+        settings.sources += allowSource
+        settings.identity = identity ?? settings.identity
+        settings.control = control ?? settings.control
+        settings.drainTo = drainTo ?? settings.drainTo
+        settings.spawnedDemoByteCount = spawnDemo?.byteCount
+        return settings
+    }
+}
+
+/// What a node of the command line is made of.
+struct NodeSettings {
+    var listen: [String] = []
+    var identity: String?
+    var peers: [String] = []
+    var allowed: [String] = []
+    var orchestrators: [String] = []
+    var sources: [String] = []
+    var control: String?
+    var drainTo: String?
+    var spawnedDemoByteCount: Int?
+
+    /// The file's form.
+    struct File: Decodable {
+        enum CodingKeys: String, CodingKey {
+            case listen, identity, peer, allow, control
+            case allowOrchestrator = "allow-orchestrator"
+            case allowSource = "allow-source"
+            case drainTo = "drain-to"
+        }
+
+        var listen: [String]?
+        var identity: String?
+        var peer: [String]?
+        var allow: [String]?
+        var allowOrchestrator: [String]?
+        var allowSource: [String]?
+        var control: String?
+        var drainTo: String?
+
+        var settings: NodeSettings {
+            NodeSettings(
+                listen: listen ?? [], identity: identity, peers: peer ?? [], allowed: allow ?? [], orchestrators: allowOrchestrator ?? [],
+                sources: allowSource ?? [], control: control, drainTo: drainTo)
+        }
+    }
+
+    /// Reads the identity and picks the plug-ins.
+    func composition(observers: [any NodeObserver]) throws -> Composition {
+        let crypto = CryptoProvider.sodium
+        let identity = try loadIdentity(crypto)
+        var composition = Composition(
+            identity: identity, crypto: crypto, transports: try transports(), compressors: [Zstd(), Uncompressed()],
+            daemons: [DaemonRegistration(InvertedIndex.self)])
+        composition.peers = allowed.contains("any") ? .anyNode : .nodes(try keys(allowed, "--allow"))
+        composition.knownPeers = try peers.map { try Endpoint($0) }
+        composition.orchestrators = try keys(orchestrators, "--allow-orchestrator")
+        composition.sources = sources.isEmpty ? nil : try keys(sources, "--allow-source")
+        composition.observers = observers
+        composition.controlSocketPath = try control ?? ControlSocketPath.standard(for: identity.nodeKey.nodeID)
+        composition.logger = Logger(label: "ferry") { StreamLogHandler.standardError(label: $0) }
+        composition.logger.logLevel = .warning
+        return composition
+    }
+
+    private func loadIdentity(_ crypto: CryptoProvider) throws -> NodeIdentity {
+        let home = ProcessInfo.processInfo.environment["HOME"] ?? "."
+        let path = identity ?? "\(home)/.ferry/identity"
+        guard FileManager.default.fileExists(atPath: path) else { return try NodeIdentity.create(at: path, crypto: crypto) }
+        return try NodeIdentity(contentsOf: path, crypto: crypto)
+    }
+
+    private func transports() throws -> [any Transport] {
+        let listening = try listen.map { text in
+            guard let address = TransportAddress(text) else {
+                throw CommandFailure(code: "invalidAddress", message: "\"\(text)\" is not of the form scheme:rest", status: .usage)
+            }
+            return try TransportChoice.listening(on: address, network: nil)
+        }
+        // What is not listened on can still be dialled.
+        let missing = ["udp", "unix"].filter { scheme in !listening.contains { $0.scheme == scheme } }
+        return try listening + missing.map { try TransportChoice.dialling(scheme: $0, network: nil) }
+    }
+
+    private func keys(_ texts: [String], _ flag: String) throws -> Set<NodeKey> {
+        Set(
+            try texts.map { text in
+                guard let key = NodeKey(hex: text) else {
+                    throw CommandFailure(
+                        code: "invalidKey", message: "\(flag): \"\(text)\" is not a node key of 64 hex digits", status: .usage)
+                }
+                return key
+            })
+    }
+}
+
+/// Where the operator's sockets are.
+enum ControlSocketPath {
+    /// The default path of a node.
+    static func standard(for node: NodeID) throws -> String {
+        try folder() + "/\(node).sock"
+    }
+
+    /// The given socket, or the only one in the default folder.
+    static func resolve(_ path: String?) throws -> String {
+        if let path { return path }
+        let folder = try folder()
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".sock") }.sorted()
+        switch names.count {
+        case 0: throw CommandFailure(code: "controlSocket", message: "no node runs: there is no socket in \(folder); give --node PATH")
+        case 1: return "\(folder)/\(names[0])"
+        default:
+            throw CommandFailure(
+                code: "controlSocket", message: "several nodes run in \(folder): \(names.joined(separator: ", ")); give --node PATH")
+        }
+    }
+
+    private static func folder() throws -> String {
+        guard let folder = ControlClient.defaultFolder(environment: ProcessInfo.processInfo.environment) else {
+            throw CommandFailure(code: "controlSocket", message: "neither XDG_RUNTIME_DIR nor HOME is set; give the socket's path")
+        }
+        return folder
+    }
+}

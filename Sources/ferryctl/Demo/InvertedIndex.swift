@@ -1,0 +1,133 @@
+internal import Ferry
+internal import FerryWire
+internal import HashTreeCollections
+
+/// The demo's daemon: word → positions over the lines that it is fed, and a padding of which every event rewrites 64 bytes.
+///
+/// All of its state is in structures that share parts, so that a copy is free and the first write after it copies a page.
+struct InvertedIndex: Daemon {
+    static let kind = DaemonKind(name: "inverted-index", schemaVersion: 1)
+    static let outputByteCount = 16
+    static let rewrittenByteCount = 64
+    /// Longer words are cut; a bound for the reader.
+    static let maximumWordByteCount = 256
+
+    private(set) var postings: TreeDictionary<String, PostingList> = [:]
+    private(set) var lineCount: UInt64 = 0
+    private var padding: PagedBytes
+
+    /// An empty index with a padding of incompressible bytes, the same for every instance.
+    init(paddingByteCount: Int) {
+        padding = PagedBytes()
+        var noise = Noise(state: 0x0F_E2_21)
+        while padding.count < paddingByteCount {
+            let wanted = paddingByteCount - padding.count
+            padding.appendPart { output in
+                var rest = min(wanted, output.freeCapacity)
+                while rest >= 8 {
+                    output.append(littleEndian: noise.next())
+                    rest -= 8
+                }
+                while rest > 0 {
+                    output.append(littleEndian: UInt8(truncatingIfNeeded: noise.next()))
+                    rest -= 1
+                }
+            }
+        }
+    }
+
+    var predictedByteCount: UInt64 { UInt64(padding.count) + lineCount * 64 }
+
+    mutating func process(_ event: CausalEvent, into outputs: inout DaemonOutputs) throws {
+        let sequence = event.link.sequence
+        var wordCount: UInt64 = 0
+        for word in Self.words(in: event.payload) {
+            postings[word, default: PostingList()].append(sequence << 16 | min(wordCount, 0xFFFF))
+            wordCount += 1
+        }
+        lineCount += 1
+        rewritePadding(sequence)
+        outputs.emit(Self.output(sequence: sequence, wordCount: wordCount))
+    }
+
+    /// What the daemon emits for an event: the emitter's sequence, and how many words its line had.
+    static func output(sequence: UInt64, wordCount: UInt64) -> [UInt8] {
+        [UInt8](rawCapacity: outputByteCount) { output in
+            output.append(littleEndian: sequence)
+            output.append(littleEndian: wordCount)
+        }
+    }
+
+    /// Lower-cased runs of letters and digits.
+    static func words(in line: [UInt8]) -> [String] {
+        line.split { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                0x80...:
+                false
+            default: true
+            }
+        }.map { String(decoding: $0.prefix(maximumWordByteCount / 4), as: UTF8.self).lowercased() }
+    }
+
+    private mutating func rewritePadding(_ sequence: UInt64) {
+        guard padding.count >= Self.rewrittenByteCount else { return }
+        var noise = Noise(state: sequence)
+        let offset = Int(noise.next() % UInt64(padding.count - Self.rewrittenByteCount + 1))
+        let bytes = [UInt8](rawCapacity: Self.rewrittenByteCount) { output in
+            while output.freeCapacity >= 8 { output.append(littleEndian: noise.next()) }
+        }
+        padding.write(bytes.rawSpan, at: offset)
+    }
+
+    // The order of a dictionary differs between processes: words are written sorted, so that equal states have equal snapshots.
+    func snapshot(into writer: inout SnapshotWriter) async throws {
+        writer.write(lineCount)
+        writer.writeMark("postings")
+        writer.write(UInt64(postings.count))
+        for word in postings.keys.sorted() {
+            guard let list = postings[word] else { continue }
+            writer.write(word)
+            writer.write(UInt64(list.count))
+            list.forEachPage { page in
+                for position in page { writer.write(position) }
+            }
+            try await writer.checkpoint()
+        }
+        writer.writeMark("padding")
+        try await writer.stream(padding)
+    }
+
+    init(restoring reader: inout SnapshotReader) async throws {
+        try await reader.checkpoint()
+        lineCount = try reader.read(UInt64.self)
+        try reader.readMark("postings")
+        let wordCount = try reader.read(UInt64.self)
+        for _ in 0..<wordCount {
+            try await reader.checkpoint()
+            let word = try reader.readText(limit: Self.maximumWordByteCount)
+            var list = PostingList()
+            for _ in 0..<(try reader.read(UInt64.self)) {
+                try await reader.checkpoint(8)
+                list.append(try reader.read(UInt64.self))
+            }
+            postings[word] = list
+        }
+        try await reader.checkpoint()
+        try reader.readMark("padding")
+        padding = try await reader.streamPagedBytes()
+    }
+}
+
+/// SplitMix64: cheap bytes that do not compress.
+struct Noise {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

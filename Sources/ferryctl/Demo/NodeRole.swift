@@ -1,0 +1,160 @@
+internal import Ferry
+internal import FerryCrypto
+internal import FerryInMemory
+internal import FerryStateMachines
+internal import FerryTransports
+internal import FerryWire
+internal import Foundation
+
+/// A node of the demo: composes a `FerryNode` and does what the coordinator asks.
+struct NodeRole: Sendable {
+    var configuration: RoleConfiguration
+    var network: InMemoryNetwork?
+    var say: @Sendable (RoleEvent) -> Void
+
+    /// Serves until `commands` ends.
+    func run(_ commands: AsyncStream<String>) async throws {
+        let node = try makeNode()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await node.run() }
+            group.addTask {
+                try await node.waitUntilListening()
+                if let endpoint = node.endpoints.first { say(.listening(endpoint: endpoint.description)) }
+                await obey(commands, node)
+                node.requestStop()
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func makeNode() throws -> FerryNode {
+        let crypto = configuration.crypto.provider
+        let observer = RoleObserver(configuration: configuration, say: say)
+        var composition = Composition(
+            identity: try NodeIdentity(contentsOf: configuration.identityPath, crypto: crypto), crypto: crypto,
+            transports: [try transport()], compressors: configuration.compression.compressors,
+            daemons: [DaemonRegistration(InvertedIndex.self), DaemonRegistration(Blob.self)])
+        composition.peers = .nodes(Set(configuration.allowedKeys.compactMap { NodeKey(hex: $0) }))
+        composition.orchestrators = Set(configuration.orchestratorKeys.compactMap { NodeKey(hex: $0) })
+        composition.observers = [observer]
+        composition.outputObservers = [LoggingObserver(log: try ProcessedLog(creating: configuration.processedLogPath))]
+        composition.journal = RoleJournal(killMoment: configuration.killMoment)
+        composition.controlSocketPath = configuration.controlPath
+        return try FerryNode(composition)
+    }
+
+    private func transport() throws -> any Transport {
+        guard let text = configuration.listenAddress, let address = TransportAddress(text) else {
+            return try TransportChoice.dialling(
+                scheme: configuration.transport.rawValue, network: network, frameByteCount: configuration.frameByteCount)
+        }
+        return try TransportChoice.listening(on: address, network: network, frameByteCount: configuration.frameByteCount)
+    }
+
+    private func obey(_ commands: AsyncStream<String>, _ node: FerryNode) async {
+        for await line in commands {
+            guard let command = RoleLine.decode(line, as: RoleCommand.self) else {
+                say(.failed(code: "command", message: "not a command: \(line)"))
+                continue
+            }
+            do {
+                try await obey(command, node)
+            } catch {
+                let failure = CommandFailure(describing: error)
+                say(.failed(code: failure.code, message: failure.message))
+            }
+        }
+    }
+
+    private func obey(_ command: RoleCommand, _ node: FerryNode) async throws {
+        switch command {
+        case .spawn:
+            let entity = try await node.spawn(InvertedIndex(paddingByteCount: configuration.stateByteCount))
+            say(.spawned(entity: entity.hex, origin: entity.originHash.rawValue))
+        case .spawnBlob(let kind, let byteCount):
+            let entity = try await node.spawn(Blob(try BenchData(kind), byteCount: byteCount))
+            say(.spawned(entity: entity.hex, origin: entity.originHash.rawValue))
+        case .move(let daemon, let from, let to):
+            say(.moved(await move(daemon, from: from, to: to, node)))
+        case .digest(let origin):
+            let digest = try await node.stateDigest(of: OriginHash(rawValue: origin))
+            say(.digest(hex: digest.digest.hex, byteCount: digest.byteCount))
+        case .standing(let origin):
+            let status = await node.daemons.first { $0.origin.rawValue == origin }
+            say(.standing(status?.standing.rawValue ?? "absent"))
+        case .emit, .drain:
+            say(.failed(code: "command", message: "a node does not emit"))
+        }
+    }
+
+    private func move(_ daemon: String, from: String?, to: String, _ node: FerryNode) async -> MoveSummary {
+        do {
+            guard let entity = EntityID(hex: daemon) else { throw FerryError(.daemonNotFound, "\(daemon) is no public key") }
+            let handle = try await node.migrate(entity, from: try from.map { try Endpoint($0) }, to: try Endpoint(to))
+            async let watching: Void = watch(handle)
+            let report = try await handle.value
+            await watching
+            return MoveSummary(
+                result: "completed", durationSeconds: report.duration.seconds, pauseMilliseconds: report.pause.milliseconds,
+                stateBytes: report.stateByteCount, wireBytes: report.wireByteCount, rounds: report.rounds, epoch: report.epoch.rawValue)
+        } catch {
+            let failure = CommandFailure(describing: error)
+            let known = ["declined", "rolledBack", "inDoubt"]
+            return MoveSummary(result: known.contains(failure.code) ? failure.code : "failed", message: failure.message)
+        }
+    }
+
+    private func watch(_ handle: MigrationHandle) async {
+        for await progress in handle.progress {
+            say(
+                .progress(
+                    phase: progress.phase.description, byteCount: progress.byteCount, totalByteCount: progress.totalByteCount))
+        }
+    }
+}
+
+/// Tells the coordinator of phases, and dies where the demo says so.
+private struct RoleObserver: NodeObserver {
+    var configuration: RoleConfiguration
+    var say: @Sendable (RoleEvent) -> Void
+
+    func move(_ migration: MigrationID, of daemon: OriginHash, reached phase: MigrationPhase) {
+        say(.phase(phase.description))
+        if let moment = configuration.killMoment, moment != .commit, moment.phase == phase { KillSwitch.fire() }
+    }
+}
+
+/// Writes down every output, inside of the daemon's isolation.
+private struct LoggingObserver: OutputObserver {
+    var log: ProcessedLog
+
+    func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) { log.append(output) }
+}
+
+/// A journal in memory that dies at the commit: the source with its commit recorded, the target with its take recorded.
+private struct RoleJournal: MoveJournal {
+    let base = InMemoryMoveJournal()
+    var killMoment: DemoKill.Moment?
+
+    var isDurable: Bool { base.isDurable }
+
+    func record(_ record: MoveRecord, of migration: MigrationID) async throws {
+        try await base.record(record, of: migration)
+        guard killMoment == .commit else { return }
+        switch record {
+        case .committed, .took: KillSwitch.fire()
+        default: break
+        }
+    }
+
+    func records(of migration: MigrationID) async throws -> [MoveRecord] { try await base.records(of: migration) }
+
+    func openMoves() async throws -> [MigrationID] { try await base.openMoves() }
+
+    func close(_ migration: MigrationID) async throws { try await base.close(migration) }
+}
+
+/// The sudden death of a process, as `--kill` asks for.
+enum KillSwitch {
+    static func fire() { kill(getpid(), SIGKILL) }
+}

@@ -1,0 +1,58 @@
+internal import Foundation
+
+/// What the coordinator asks of a role; one JSON line each.
+enum RoleCommand: Codable, Sendable {
+    /// Begin the daemon's life on this node.
+    case spawn
+    /// The same with a daemon that is nothing but bytes.
+    case spawnBlob(kind: BenchDataKind, byteCount: Int)
+    /// Order a move; `from` is nil when the daemon lives here.
+    case move(daemon: String, from: String?, to: String)
+    /// The daemon's state in one number.
+    case digest(origin: UInt64)
+    /// Is the daemon active here?
+    case standing(origin: UInt64)
+    /// Emitter: begin to offer events to the daemon, which lives at the endpoint.
+    case emit(origin: UInt64, at: String)
+    /// Emitter: offer no more; say `emitted` once everything offered is accepted.
+    case drain
+}
+
+/// What a role says; one JSON line each.
+enum RoleEvent: Codable, Sendable {
+    case listening(endpoint: String)
+    case spawned(entity: String, origin: UInt64)
+    case phase(String)
+    case progress(phase: String, byteCount: UInt64, totalByteCount: UInt64)
+    case moved(MoveSummary)
+    case digest(hex: String, byteCount: UInt64)
+    case standing(String)
+    case offering(offered: UInt64, accepted: UInt64)
+    case emitted(offered: UInt64, accepted: UInt64)
+    case failed(code: String, message: String)
+}
+
+/// How one move ended, as its orchestrator knows.
+struct MoveSummary: Codable, Sendable {
+    /// `completed`, `rolledBack`, `declined`, `inDoubt`, `failed`.
+    var result: String
+    var message: String?
+    var durationSeconds: Double?
+    var pauseMilliseconds: Double?
+    var stateBytes: UInt64?
+    var wireBytes: UInt64?
+    var rounds: Int?
+    var epoch: UInt64?
+}
+
+/// One JSON line to a value and back.
+enum RoleLine {
+    static func encode(_ value: some Encodable) -> String {
+        guard let data = try? JSONEncoder().encode(value) else { preconditionFailure("role messages are plain values") }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    static func decode<Value: Decodable>(_ line: String, as type: Value.Type = Value.self) -> Value? {
+        try? JSONDecoder().decode(type, from: Data(line.utf8))
+    }
+}

@@ -1,0 +1,69 @@
+internal import ArgumentParser
+internal import Foundation
+
+/// Where the one JSON object of a command goes; human text goes to standard error once standard output is taken.
+struct OutputOptions: ParsableArguments {
+    @Option(name: .customLong("json"), help: "Write one JSON object to PATH, or to standard output with '-'.")
+    var jsonPath: String?
+
+    /// Prints a line for a person.
+    func say(_ line: String) {
+        let handle = jsonPath == "-" ? FileHandle.standardError : FileHandle.standardOutput
+        handle.write(Data((line + "\n").utf8))
+    }
+
+    /// Writes the command's JSON object, if one was asked for.
+    func write(_ value: JSONValue) throws {
+        guard let jsonPath else { return }
+        let data = Data((value.text + "\n").utf8)
+        if jsonPath == "-" {
+            FileHandle.standardOutput.write(data)
+        } else {
+            do {
+                try data.write(to: URL(fileURLWithPath: jsonPath))
+            } catch {
+                throw CommandFailure(code: "output", message: "cannot write \(jsonPath): \(error.localizedDescription)")
+            }
+        }
+    }
+
+    /// Runs a command's body: what it throws becomes `error` in the JSON object and one line on standard error.
+    func run(_ body: () async throws -> CommandResult) async throws {
+        let result: CommandResult
+        do {
+            result = try await body()
+        } catch {
+            let failure = CommandFailure(describing: error)
+            try? write(.object([("error", failure.json)]))
+            Console.complain(failure.message)
+            throw failure.status.code
+        }
+        try write(.object(result.fields + (result.failure.map { [("error", $0.json)] } ?? [])))
+        if let failure = result.failure { Console.complain(failure.message) }
+        if result.status != .success { throw result.status.code }
+    }
+}
+
+/// What a command has to say at its end.
+struct CommandResult {
+    var fields: [(String, JSONValue)]
+    var status: ExitStatus = .success
+    var failure: CommandFailure?
+}
+
+/// Standard error and the terminal.
+enum Console {
+    /// One clear line on standard error.
+    static func complain(_ message: String) {
+        FileHandle.standardError.write(Data("ferryctl: \(message)\n".utf8))
+    }
+
+    /// Whether standard error is a terminal: progress bars and colour only there.
+    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Replaces the current terminal line.
+    static func status(_ text: String) {
+        guard isTerminal else { return }
+        FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+    }
+}
