@@ -186,7 +186,7 @@ public final class EventEmitter: Sendable {
         }
         guard state.failure == nil, let deadline = state.lane.nextDeadline, deadline < state.armedDeadline else { return }
         state.armedDeadline = deadline
-        timer.withLock { $0?.arm(afterNanoseconds: (deadline - now).wholeNanoseconds) }
+        timer.withLock { $0?.arm(after: now, until: deadline) }
     }
 }
 

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import FerryStateMachines
 
 /// One timer that is rearmed any number of times without creating a task: the handler runs on a thread of the system's pool.
 final class LinkTimer: Sendable {
@@ -15,9 +16,10 @@ final class LinkTimer: Sendable {
         unsafe source.activate()
     }
 
-    /// Fires once, `nanoseconds` from now; an earlier arming is forgotten.
-    func arm(afterNanoseconds nanoseconds: Int64) {
-        let wait = max(0, min(nanoseconds, 1 << 53))
+    /// Fires once, at `deadline`; an earlier arming is forgotten.
+    func arm(after now: Timestamp, until deadline: Timestamp) {
+        // Half a year is longer than every timer, and keeps the sum in range.
+        let wait = max(0, min(deadline.nanoseconds, now.nanoseconds + 1 << 53) - now.nanoseconds)
         unsafe source.schedule(deadline: .now() + .nanoseconds(Int(wait)), leeway: .nanoseconds(0))
     }
 

@@ -122,7 +122,7 @@ final class SessionCore: Sendable {
         }
         guard let deadline = state.session.nextDeadline, deadline < state.armedDeadline else { return }
         state.armedDeadline = deadline
-        timer.withLock { $0?.arm(afterNanoseconds: (deadline - now).wholeNanoseconds) }
+        timer.withLock { $0?.arm(after: now, until: deadline) }
     }
 
     private func take(_ event: SessionEvent, _ state: inout State, _ wakeups: inout Wakeups) {

@@ -68,18 +68,21 @@ extension SessionTable {
     }
 
     private func deliverMessages(of session: SessionDriver, to delegate: any SessionDelegate) async {
-        var bytes: [UInt8] = []
-        while await session.core.nextMessage(into: &bytes) {
-            let message: PeerMessage
-            do throws(WireError) {
-                message = try PeerMessage(decoding: bytes.rawSpan)
-            } catch {
-                return session.close(SessionCloseReason(.protocolViolation, "malformed message: \(error.code)"))
-            }
-            if case .lane(let lane) = message, lane.isAnswer {
-                emitters.receive(lane, from: session.peer.nodeKey)
-            } else {
-                await delegate.receive(message, from: session)
+        var batch = MessageBatch()
+        while await session.core.nextMessages(into: &batch) {
+            for index in 0..<batch.count {
+                let bytes = batch.messages[index]
+                let message: PeerMessage
+                do throws(WireError) {
+                    message = try PeerMessage(decoding: bytes.rawSpan)
+                } catch {
+                    return session.close(SessionCloseReason(.protocolViolation, "malformed message: \(error.code)"))
+                }
+                if case .lane(let lane) = message, lane.isAnswer {
+                    emitters.receive(lane, from: session.peer.nodeKey)
+                } else {
+                    await delegate.receive(message, from: session)
+                }
             }
         }
     }
@@ -114,16 +117,38 @@ extension SessionCore {
         }
     }
 
-    /// Replaces the contents of `message` with the next message; false when the session is closed and every message was taken.
-    func nextMessage(into message: inout [UInt8]) async -> Bool {
+    /// Replaces the contents of `batch` with the next messages; false when the session is closed and every message was taken.
+    func nextMessages(into batch: inout MessageBatch) async -> Bool {
         while true {
             let ticket = messagesReadable.ticket
             let isOpen: Bool? = withSession { state, _ in
-                if state.session.receiveMessage(into: &message) { return true }
+                batch.fill(from: &state.session)
+                if batch.count > 0 { return true }
                 return state.closeReason == nil ? nil : false
             }
             if let isOpen { return isOpen }
             await messagesReadable.waitUninterrupted(after: ticket)
+        }
+    }
+}
+
+/// A few messages that are taken under one lock, in buffers that are used again.
+struct MessageBatch {
+    /// The most messages taken at once.
+    static let maximumCount = 32
+    /// No further message is taken beyond this many bytes, and no larger buffer is kept.
+    static let maximumByteCount = 65_536
+
+    private(set) var messages = [[UInt8]](repeating: [], count: MessageBatch.maximumCount)
+    private(set) var count = 0
+
+    mutating func fill(from session: inout any PeerSession) {
+        var byteCount = 0
+        for index in 0..<count where messages[index].count > Self.maximumByteCount / Self.maximumCount { messages[index] = [] }
+        count = 0
+        while count < Self.maximumCount, byteCount < Self.maximumByteCount, session.receiveMessage(into: &messages[count]) {
+            byteCount += messages[count].count
+            count += 1
         }
     }
 }
