@@ -76,7 +76,6 @@ extension SessionTable {
     }
 
     private func prepare(_ key: NodeKey, _ address: TransportAddress?) throws(FerryError) -> Preparation {
-        guard configuration.peers.admits(key) else { throw FerryError(.notAdmitted, "this node does not talk to \(key)") }
         let preparation = try state.withLock { (state: inout State) throws(FerryError) -> Preparation in
             if let session = state.newestSession(key) { return .existing(session) }
             if let dial = state.dials[key] { return .dial(dial) }

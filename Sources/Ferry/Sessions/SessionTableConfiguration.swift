@@ -6,7 +6,7 @@ package import FerryWire
 package struct SessionTableConfiguration: Sendable {
     /// What this node says about itself.
     package var hello: SessionHello
-    /// Whom this node talks to, whoever dialled.
+    /// Whom listeners let in; a dial names the one key that it accepts.
     package var peers: PeerPolicy = .anyNode
     /// Where peers are reached, used when a caller knows no address.
     package var addresses: [NodeKey: TransportAddress] = [:]

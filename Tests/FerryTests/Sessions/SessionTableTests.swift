@@ -37,10 +37,10 @@ import Testing
         }
     }
 
-    @Test func theOwnPolicyHoldsForDialsToo() async throws {
+    @Test func aDialThatNamesThePeersKeyNeedsNoPolicyOfItsOwn() async throws {
         try await withNodes(left: { $0.peers = .nodes([]) }) { left, right in
-            let error = await #expect(throws: FerryError.self) { try await left.table.session(to: right.key, at: rightAddress) }
-            #expect(error?.code == .notAdmitted)
+            let session = try await left.table.session(to: right.key, at: rightAddress)
+            #expect(session.peer.nodeKey == right.key)
         }
     }
 
