@@ -124,7 +124,7 @@ actor MoveInterpreter {
         armed = deadline
         let timer = self.timer ?? LinkTimer { [weak self] in Task { await self?.deadlineReached() } }
         self.timer = timer
-        timer.arm(afterNanoseconds: (deadline - core.now).wholeNanoseconds)
+        timer.arm(after: core.now, until: deadline)
     }
 
     private func reportProgress(_ now: Timestamp) {
