@@ -111,7 +111,6 @@ extension Composition {
         if (try? crypto.ed25519) == nil { problems.append("the provider has no ed25519") }
         if (try? crypto.x25519) == nil { problems.append("the provider has no X25519") }
         if (try? crypto.hash(.sha256)) == nil { problems.append("the provider has no SHA-256") }
-        if (try? crypto.hash(.blake2b256)) == nil { problems.append("the provider has no BLAKE2b-256, which identity envelopes need") }
         return problems
     }
 

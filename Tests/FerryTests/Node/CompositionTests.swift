@@ -28,7 +28,7 @@ import Testing
             Issue.record("a broken composition was taken")
         } catch {
             let expected = [
-                "scheme \"memory\"", "known peer", "no cipher", "SHA-256", "BLAKE2b", "compressor id 0", "kind \"ledger\"",
+                "scheme \"memory\"", "known peer", "no cipher", "SHA-256", "compressor id 0", "kind \"ledger\"",
                 "chunkByteCount",
             ]
             for part in expected {
