@@ -28,16 +28,7 @@ struct DemoRoleCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try RoleConfiguration(contentsOf: path)
         let commands = RoleLines()
-        let assembler = LineAssembler { commands.continuation.yield($0) }
-        FileHandle.standardInput.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                commands.continuation.finish()
-            } else {
-                assembler.take(data)
-            }
-        }
+        LineAssembler.read(FileHandle.standardInput, into: commands)
         await RoleRunner.run(configuration, network: nil, commands: commands.stream) { event in
             FileHandle.standardOutput.write(Data((RoleLine.encode(event) + "\n").utf8))
         }

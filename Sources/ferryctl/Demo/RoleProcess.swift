@@ -36,19 +36,10 @@ final class ProcessRole: DemoRole {
         let output = Pipe()
         process.standardOutput = output
         let lines = lines
-        let assembler = LineAssembler { lines.continuation.yield($0) }
-        output.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                lines.continuation.finish()
-            } else {
-                assembler.take(data)
-            }
-        }
         let ended = ended
         process.terminationHandler = { _ in ended.set() }
         try process.run()
+        LineAssembler.read(output.fileHandleForReading, into: lines)
     }
 
     var processID: Int32? { process.processIdentifier }
@@ -70,6 +61,19 @@ final class LineAssembler: Sendable {
     private let emit: @Sendable (String) -> Void
 
     init(emit: @escaping @Sendable (String) -> Void) { self.emit = emit }
+
+    /// Reads a handle to its end on a thread of its own: handlers of file handles race with the closing of their descriptors.
+    static func read(_ handle: FileHandle, into lines: RoleLines) {
+        Thread.detachNewThread {
+            let assembler = LineAssembler { lines.continuation.yield($0) }
+            while true {
+                let data = handle.availableData
+                if data.isEmpty { break }
+                assembler.take(data)
+            }
+            lines.continuation.finish()
+        }
+    }
 
     func take(_ data: Data) {
         let complete: [String] = rest.withLock { rest in
