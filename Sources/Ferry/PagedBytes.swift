@@ -188,6 +188,6 @@ extension PagedBytes {
             node = node.nodes[slot]
         }
         // A page may be left over from an append that threw.
-        if node.slot(index) == node.pages.count { node.pages.append(PagedBytesPage(repeating: 0, byteCount: pageByteCount)) }
+        if node.slot(index) == node.pages.count { node.pages.append(PagedBytesPage(byteCount: pageByteCount)) }
     }
 }

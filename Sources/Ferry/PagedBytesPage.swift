@@ -10,7 +10,8 @@ final class PagedBytesPage: @unchecked Sendable {
     /// XXH3-64 of the page, or 0 while unknown. Atomic since frozen copies on other threads share the page.
     private let knownHash = Atomic<UInt64>(0)
 
-    private init(byteCount: Int) {
+    /// A page whose bytes are not written yet; whoever asks for one reads none before it has written it.
+    init(byteCount: Int) {
         unsafe memory = .allocate(byteCount: byteCount, alignment: 16)
     }
 
