@@ -29,6 +29,26 @@ let package = Package(
             ],
             path: "Benchmarks/ChunkingThroughput",
             swiftSettings: settings,
-            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+        .executableTarget(
+            name: "Transfer",
+            dependencies: [
+                .product(name: "Benchmark", package: "benchmark"),
+                .product(name: "Ferry", package: "ferry"),
+                .product(name: "FerryChunking", package: "ferry"),
+                .product(name: "FerryCrypto", package: "ferry"),
+                .product(name: "FerryInMemory", package: "ferry"),
+                .product(name: "FerrySodium", package: "ferry"),
+                .product(name: "FerryStateMachines", package: "ferry"),
+                .product(name: "FerrySwiftCrypto", package: "ferry"),
+                .product(name: "FerryTransports", package: "ferry"),
+                .product(name: "FerryUDP", package: "ferry"),
+                .product(name: "FerryUnixSocket", package: "ferry"),
+                .product(name: "FerryWire", package: "ferry"),
+                .product(name: "FerryZstd", package: "ferry"),
+            ],
+            path: "Benchmarks/Transfer",
+            swiftSettings: settings,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
     ]
 )
