@@ -45,6 +45,8 @@ extension EmitterLane {
     /// Whether an answer counts, taking over the pair that it proves when it is newer.
     private mutating func believe(_ node: NodeKey, _ epoch: Epoch) -> Bool {
         if epoch > belief.epoch {
+            // An acknowledgement that nobody asked for would let any peer take the lane over.
+            guard node == belief.node || isAsking else { return false }
             // The address is a hint that came with the node; another node needs another one.
             let address = belief.node == node ? belief.address : ""
             belief = OwnerBelief(node: node, address: address, epoch: epoch)
@@ -92,6 +94,7 @@ extension EmitterLane {
         guard let known = acknowledged, cursor > known, cursor <= lastSequence else { return }
         acknowledged = cursor
         isProbing = false
+        isAsking = false
         while numberedCount > 0, let first = waiting.first, first.link.sequence <= cursor {
             waiting.removeFirst()
             waitingByteCount -= first.payload.count
@@ -121,6 +124,7 @@ extension EmitterLane {
         attemptCount = 0
         retryAt = nil
         isProbing = false
+        isAsking = false
         phase = acknowledged == nil ? .opening : .open
         rewind()
     }

@@ -13,14 +13,14 @@ public import FerryWire
 /// any ──▶ failed
 /// ```
 /// Events get their sequence when the lane opens, above the cursor that the owner returns, so that an emitter that starts anew goes on
-/// where its predecessor was processed. The belief (owner, epoch) changes as a pair, only by an answer of a higher epoch or by a
-/// `moved` of a higher epoch that the daemon's key has signed.
+/// where its predecessor was processed. The belief (owner, epoch) changes as a pair, only by an answer of a higher epoch from a node that
+/// was asked, or by a `moved` of a higher epoch that the daemon's key has signed.
 ///
 /// The pull contract: after **any** mutating call, call ``nextTransmission(now:)`` until it returns nil, then wait for ``nextDeadline``.
 ///
 /// Invalid input. Our bug: none stops the process. The peer's fault: `violation` from the believed owner, or a later owner that lacks
-/// accepted events, ends the lane with ``failure``. Harmless and ignored: answers of lower epochs, acknowledgements beyond what was sent,
-/// `moved` that is unsigned, of another daemon or no newer, anything after a failure.
+/// accepted events, ends the lane with ``failure``. Harmless and ignored: answers of lower epochs or of nodes that nobody asked,
+/// acknowledgements beyond what was sent, `moved` that is unsigned, of another daemon or no newer, anything after a failure.
 public struct EmitterLane: ~Copyable {
     struct Entry {
         var payload: [UInt8]
@@ -65,6 +65,8 @@ public struct EmitterLane: ~Copyable {
     var attemptCount = 0
     /// After a hold only one event is sent until it is answered, so that a long hold does not cost a window a time.
     var isProbing = false
+    /// Whether everyone was asked for the owner and no answer has been acted upon yet: only then may a node that is not believed claim it.
+    var isAsking = false
     /// The cursor of the last rewind, so that the many gaps of one loss rewind once.
     var rewoundAt: UInt64?
 
@@ -121,6 +123,7 @@ public struct EmitterLane: ~Copyable {
             arm(now)
             let hello = LaneMessage(emitter: emitter, daemon: daemon, body: .hello)
             guard phase == .opening, let node = belief.node else {
+                isAsking = true
                 return LaneTransmission(message: hello, destination: .everyone)
             }
             return LaneTransmission(message: hello, destination: .node(node, address: belief.address))

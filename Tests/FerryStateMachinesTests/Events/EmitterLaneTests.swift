@@ -150,15 +150,18 @@ import Testing
         #expect(sequences(resent) == [1] && resent.first?.destination == .node(other, address: "memory:1"))
     }
 
-    @Test("ACK_EPOCH_ONLY: an answer of a higher epoch changes owner and epoch together, one of a lower epoch nothing")
+    @Test("ACK_EPOCH_ONLY: an asked node's answer of a higher epoch changes owner and epoch together; unasked or of a lower epoch, nothing")
     func beliefIsAPair() throws {
         let lane = makeLane()
         lane.value.receive(.welcome(cursor: 0, epoch: Epoch(rawValue: 2)), from: owner, crypto: crypto, now: now)
         _ = try lane.value.enqueue([1], now: now)
         _ = drain(lane)
         lane.value.receive(.acknowledgement(cursor: 1, epoch: .first), from: other, crypto: crypto, now: now)
+        lane.value.receive(.acknowledgement(cursor: 1, epoch: Epoch(rawValue: 3)), from: other, crypto: crypto, now: now)
         let before = (lane.value.acceptedCount, lane.value.belief.node)
         #expect(before == (0, owner))
+        lane.value.receive(.notHere, from: owner, crypto: crypto, now: now)
+        _ = drain(lane)
         lane.value.receive(.acknowledgement(cursor: 1, epoch: Epoch(rawValue: 3)), from: other, crypto: crypto, now: now)
         let after = (lane.value.acceptedCount, lane.value.belief)
         #expect(after.0 == 1 && after.1 == OwnerBelief(node: other, epoch: Epoch(rawValue: 3)))
