@@ -58,10 +58,13 @@ public struct MigrationLimits: Hashable, Sendable {
     /// Moves that are over and remembered, so that a late message gets the stored answer. Closed ones make room; open ones do not, and
     /// new moves are refused while all are open.
     public var rememberedMoveCount: Int
+    /// The farthest off that an order may lapse; twice the longest life that a host may give one, since clocks differ.
+    public var orderLifetime: Duration
 
     /// Sets the bounds.
-    public init(movesPerRole: Int = 256, rememberedMoveCount: Int = 4_096) {
+    public init(movesPerRole: Int = 256, rememberedMoveCount: Int = 4_096, orderLifetime: Duration = .seconds(172_800)) {
         self.movesPerRole = movesPerRole
         self.rememberedMoveCount = rememberedMoveCount
+        self.orderLifetime = orderLifetime
     }
 }

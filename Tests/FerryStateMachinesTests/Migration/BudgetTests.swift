@@ -69,6 +69,21 @@ import Testing
         #expect(world.owners.map(\.index) == [0])
     }
 
+    @Test("an order that lapses later than the limit is refused: it would be remembered as long")
+    func orderLifetime() throws {
+        let (world, daemon) = try makeWorld(seed: 34)
+        let lifetime = UInt64(world.nodes[0].dispatcher.environment.limits.orderLifetime.components.seconds) * 1_000_000_000
+        var order = MoveOrder(
+            id: world.random.next(), daemon: daemon, lineage: nil, source: world.nodes[0].key, target: world.nodes[1].key,
+            targetAddress: "", orchestrator: world.nodes[0].key, attempt: 1, mode: .stopAndCopy,
+            expiresAt: world.wallClock + lifetime + 1)
+        #expect(throws: FailureReason.self) {
+            try world.nodes[0].dispatcher.order(order, now: world.now, wallClock: world.wallClock)
+        }
+        order.expiresAt -= 1
+        #expect(throws: Never.self) { try world.nodes[0].dispatcher.order(order, now: world.now, wallClock: world.wallClock) }
+    }
+
     @Test("the cap on moves admits the last one and refuses one more")
     func cap() throws {
         let world = try MoveWorld(seed: 33, nodeCount: 2, limits: MigrationLimits(movesPerRole: 2))
