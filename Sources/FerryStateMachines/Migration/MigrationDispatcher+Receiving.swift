@@ -21,9 +21,11 @@ extension MigrationDispatcher {
             counters.strangers += 1
             return
         }
-        let receivers = message.body.receivers.filter { receiver, sender in
+        var receivers = message.body.receivers.filter { receiver, sender in
             slot.attempt.plays(environment.localKey, receiver) && slot.attempt.plays(peer.nodeKey, sender)
         }
+        // A reply does not say which role gives it: of two on one node the one that holds the daemon answers, never its orchestrator.
+        if case .status = message.body, receivers.count > 1 { receivers.removeAll { $0.receiver == .orchestrator } }
         guard !receivers.isEmpty else {
             counters.wrongRole += 1
             return
