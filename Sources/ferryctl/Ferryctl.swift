@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Foundation
 
 /// The command line: a host like any other, which picks plug-ins by name.
 @main
@@ -9,4 +10,49 @@ struct Ferryctl: AsyncParsableCommand {
             NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, MovesCommand.self, DemoCommand.self, BenchCommand.self,
             DemoRoleCommand.self,
         ])
+
+    static func main() async {
+        // A peer, a reader of our output or a role that has died is an error of one write, not the end of this process.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            UsageError(error).report(CommandLine.arguments.dropFirst())
+        }
+    }
+}
+
+/// Wrong usage: one line, and the JSON object that was asked for all the same.
+private struct UsageError {
+    let failure: CommandFailure
+
+    init(_ error: any Error) {
+        let text = Ferryctl.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+        failure = CommandFailure(code: "usage", message: text.isEmpty ? "wrong usage" : text, status: .usage)
+    }
+
+    func report(_ arguments: some Collection<String>) -> Never {
+        var output = OutputOptions()
+        output.jsonPath = Self.jsonPath(arguments)
+        try? output.write(.object([("error", failure.json)]))
+        Console.complain("\(failure.message) (see ferryctl \(Self.subcommand(arguments))--help)")
+        Ferryctl.exit(withError: failure.status.code)
+    }
+
+    private static func subcommand(_ arguments: some Collection<String>) -> String {
+        let names = Ferryctl.configuration.subcommands.compactMap { $0.configuration.commandName }
+        return arguments.first.map { names.contains($0) ? $0 + " " : "" } ?? ""
+    }
+
+    /// Where `--json` would have sent the object, had the rest been right.
+    private static func jsonPath(_ arguments: some Collection<String>) -> String? {
+        for (argument, next) in zip(arguments, arguments.dropFirst()) where argument == "--json" { return next }
+        return arguments.first { $0.hasPrefix("--json=") }.map { String($0.dropFirst("--json=".count)) }
+    }
 }

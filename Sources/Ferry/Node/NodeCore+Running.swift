@@ -27,6 +27,8 @@ extension NodeCore {
             }
         } catch is Stopped {
             composition.logger.info("the node has stopped")
+        } catch is CancellationError where Task.isCancelled {
+            composition.logger.info("the node was cancelled")
         }
     }
 
