@@ -2,13 +2,13 @@ public import FerryWire
 
 /// Bounds of one daemon's ownership machine.
 public struct OwnershipLimits: Hashable, Sendable {
-    /// Lanes whose cursors are kept; an emitter beyond them is turned away. At least 1.
+    /// Lanes whose cursors are kept; an emitter beyond them is turned away. 1 to `WireLimits.cursorCount`: with more a daemon could not move.
     public var laneCount: Int
     /// What `hold` asks emitters to wait before they try again.
     public var holdInterval: Duration
 
     /// Sets the bounds.
-    public init(laneCount: Int = 65_536, holdInterval: Duration = .milliseconds(20)) {
+    public init(laneCount: Int = WireLimits.cursorCount, holdInterval: Duration = .milliseconds(20)) {
         self.laneCount = laneCount
         self.holdInterval = holdInterval
     }
