@@ -156,7 +156,10 @@ public final class EventEmitter: Sendable {
         let now = table.clock.now
         var wakeups = Wakeups()
         var accepted: [Waiter] = []
+        var hasFailed = false
         defer {
+            // A failed lane never delivers again: whoever asks for it next gets a new one.
+            if hasFailed { table.remove(self) }
             wakeups.deliver()
             for waiter in accepted { waiter.resume() }
         }
@@ -168,6 +171,7 @@ public final class EventEmitter: Sendable {
                     wakeups.add(carryRequested)
                 }
                 settle(&state, now, waitingCountBefore: before, &wakeups, &accepted)
+                hasFailed = state.failure != nil
             }
             return try body(&state.lane, now)
         }
@@ -180,6 +184,7 @@ public final class EventEmitter: Sendable {
         if state.failure != nil {
             accepted = state.waiters.takeAll()
             wakeups.add(roomChanged)
+            wakeups.add(carryRequested)
         } else {
             accepted = state.waiters.take(through: state.lane.acceptedCount)
             if state.lane.waitingCount < waitingCountBefore { wakeups.add(roomChanged) }

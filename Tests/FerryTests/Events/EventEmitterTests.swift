@@ -245,6 +245,8 @@ private func redirection(of daemon: EntityKeypair, signedBy signer: EntityKeypai
             #expect(error?.code == .laneViolation)
             let later = await #expect(throws: FerryError.self) { try await emitter.send(payload(2)) }
             #expect(later?.code == .laneViolation)
+            let next = try left.emitter(to: daemon, askingFirst: right.key, at: rightAddress.description)
+            #expect(next !== emitter, "a failed lane does not stand in the way of a new one")
         }
     }
 
