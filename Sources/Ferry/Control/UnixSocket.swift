@@ -76,6 +76,8 @@ final class UnixSocket: Sendable {
             switch errno {
             case EINTR, ECONNABORTED: continue
             case EINVAL, EBADF: return nil
+            // A process that is out of descriptors or memory for a moment keeps its node.
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: usleep(100_000)
             default: throw Self.failure("the control socket takes no connections")
             }
         }
