@@ -29,9 +29,10 @@ final class DaemonTable: Sendable {
     /// Whether the daemon is owned here, a stub excepted.
     func owns(_ origin: OriginHash) -> Bool { state.withLock { $0.hosts[origin] != nil && !$0.stubs.contains(origin) } }
 
-    /// Adds an owner; false when there is one.
+    /// Adds an owner; false when there is one, or one arrives.
     func insert(_ host: DaemonHost) -> Bool {
         state.withLock { state in
+            if state.restored[host.origin] != nil { return false }
             if state.hosts[host.origin] != nil, !state.stubs.contains(host.origin) { return false }
             state.stubs.removeAll { $0 == host.origin }
             state.hosts[host.origin] = host
@@ -48,7 +49,17 @@ final class DaemonTable: Sendable {
     }
 
     /// A restored daemon answers `hold` on its lanes, before a stub of its former life here would redirect.
-    func standBy(_ host: DaemonHost) { state.withLock { $0.restored[host.origin] = host } }
+    ///
+    /// Of two copies the later one answers; only the one that the source hands over to is ever activated.
+    ///
+    /// - Returns: false when the daemon is owned here.
+    func standBy(_ host: DaemonHost) -> Bool {
+        state.withLock { state in
+            if state.hosts[host.origin] != nil, !state.stubs.contains(host.origin) { return false }
+            state.restored[host.origin] = host
+            return true
+        }
+    }
 
     /// Forgets a restored daemon.
     func standDown(_ host: DaemonHost) {
@@ -57,10 +68,10 @@ final class DaemonTable: Sendable {
         }
     }
 
-    /// A restored daemon becomes the owner.
+    /// A restored daemon becomes the owner; no other copy answers any more.
     func activate(_ host: DaemonHost) {
         state.withLock { state in
-            if state.restored[host.origin] === host { state.restored[host.origin] = nil }
+            state.restored[host.origin] = nil
             state.stubs.removeAll { $0 == host.origin }
             state.hosts[host.origin] = host
         }

@@ -91,8 +91,12 @@ extension MoveInterpreter {
         }
         let header = await host.header(epoch: snapshot.epoch, createdAt: snapshot.createdAt)
         guard arrivals[migration] != nil else { return await host.release() }
+        guard core.table.standBy(host) else {
+            await host.release()
+            let reason = FailureReason(.alreadyMigrating, "the daemon is here already")
+            return await report { $0.restoreFailed(migration, reason, now: $1, wallClock: $2) }
+        }
         arrivals[migration]?.host = host
-        core.table.standBy(host)
         let facts = RestoredFacts(
             snapshot: header,
             state: StateSummary(

@@ -52,13 +52,19 @@ actor MoveInterpreter {
     // MARK: What comes in
 
     func receive(_ message: FerryMessage, from session: SessionDriver) async {
-        if case .snapshotReady = message.body, announcements[message.header.migration] == nil, announcements.count < 1_024 {
-            announcements[message.header.migration] = session
-        }
+        noteAnnouncement(message, on: session)
         dispatcher.receive(message, from: session.peer, now: core.now, wallClock: WallClock.nanoseconds)
         confirm(message, from: session.peer.nodeKey)
         await drain()
-        if arrivals[message.header.migration] == nil { announcements[message.header.migration] = nil }
+    }
+
+    /// Only the source's first announcement of a reserved arrival counts: anybody else's would bind the restore to a foreign session.
+    private func noteAnnouncement(_ message: FerryMessage, on session: SessionDriver) {
+        let migration = message.header.migration
+        guard case .snapshotReady = message.body, announcements[migration] == nil,
+            arrivals[migration]?.request.order.source == session.peer.nodeKey
+        else { return }
+        announcements[migration] = session
     }
 
     func sessionEstablished(_ peer: PeerIdentity) async {
