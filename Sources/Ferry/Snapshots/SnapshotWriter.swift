@@ -38,6 +38,7 @@ public struct SnapshotWriter: ~Copyable {
     private let sink: any SnapshotSink
     private let compressor: any Compressor
     private let level: Int
+    private var probe = CompressionProbe()
     private let onProgress: (@Sendable (_ stateByteCount: Int, _ wireByteCount: UInt64) -> Void)?
 
     /// Opens a stream of state.
@@ -123,7 +124,14 @@ public struct SnapshotWriter: ~Copyable {
     }
 
     private mutating func closeChunk() async throws {
-        try encoder.closeChunk(compressor: compressor, level: level)
+        if compressor.id == Uncompressed().id || !probe.nextIsTried() {
+            try encoder.closeChunk(compressor: Uncompressed(), level: 0)
+        } else {
+            let closedBefore = encoder.closedByteCount
+            try encoder.closeChunk(compressor: compressor, level: level)
+            let plainByteCount = encoder.closedByteCount - closedBefore
+            probe.tried(shrank: encoder.record.byteCount < plainByteCount)
+        }
         try await sendRecord()
         onProgress?(encoder.closedByteCount, wireByteCount)
     }

@@ -100,13 +100,13 @@ struct NodeSettings {
 
     /// Reads the identity and picks the plug-ins.
     func composition(observers: [any NodeObserver]) throws -> Composition {
-        let crypto = CryptoProvider.sodium
+        let crypto = CryptoProvider.composite
         let identity = try loadIdentity(crypto)
         var composition = Composition(
             identity: identity, crypto: crypto, transports: try transports(), compressors: [Zstd(), Uncompressed()],
             daemons: [DaemonRegistration(InvertedIndex.self)])
         composition.peers = allowed.contains("any") ? .anyNode : .nodes(try keys(allowed, "--allow"))
-        composition.knownPeers = try peers.map { try Endpoint($0) }
+        composition.knownPeers = try peers.map { try Endpoint(argument: $0, of: "--peer") }
         composition.orchestrators = try keys(orchestrators, "--allow-orchestrator")
         composition.sources = sources.isEmpty ? nil : try keys(sources, "--allow-source")
         composition.observers = observers
@@ -144,6 +144,21 @@ struct NodeSettings {
                 }
                 return key
             })
+    }
+}
+
+extension Endpoint {
+    /// An endpoint that a flag names; anything else is wrong usage.
+    init(argument: String, of flag: String) throws(CommandFailure) {
+        do throws(FerryError) {
+            self = try Endpoint(argument)
+        } catch {
+            throw CommandFailure(code: error.code.description, message: "\(flag): \(error.message)", status: .usage)
+        }
+        guard nodeKey != nil else {
+            throw CommandFailure(
+                code: "invalidEndpoint", message: "\(flag): \(argument) names no node key: add #NODEKEY", status: .usage)
+        }
     }
 }
 
