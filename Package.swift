@@ -23,6 +23,7 @@ extension Target.Dependency {
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
     static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let tracing: Self = .product(name: "Tracing", package: "swift-distributed-tracing")
 }
 
@@ -84,7 +85,7 @@ let package = Package(
         + [
             .executableTarget(
                 name: "ferryctl",
-                dependencies: core + backends + [.argumentParser, .hashTrees, .logging, .serviceLifecycle],
+                dependencies: core + backends + [.argumentParser, .hashTrees, .logging, .serviceLifecycle, .unixSignals],
                 swiftSettings: settings)
         ]
         + (modules + plugins).map {
