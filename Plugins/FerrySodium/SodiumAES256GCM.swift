@@ -25,57 +25,23 @@ public struct SodiumAES256GCM: AEAD {
                 }
             }
         }
-        return SodiumAESCipher(state: state)
+        return SodiumCipher<AES256GCMCalls>(key: state)
     }
 }
 
-/// An expanded AES-256-GCM key in guarded memory.
-final class SodiumAESCipher: AEADCipher {
-    private let state: SecretBytes
-
-    init(state: consuming SecretBytes) {
-        self.state = state
+/// The key is the expanded one.
+private enum AES256GCMCalls: SodiumAEADCalls {
+    static func seal(_ call: borrowing SodiumAEADCall) -> Bool {
+        unsafe crypto_aead_aes256gcm_encrypt_afternm(
+            call.output, nil, call.input, call.inputCount, call.header, call.headerCount, nil, call.nonce, state(call.key)) == 0
     }
 
-    func seal(
-        _ plaintext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan
-    ) throws(CryptoFailure) {
-        let byteCount = try sealedByteCount(plaintext, output)
-        let sealed = unsafe withPointers(plaintext, nonce, header) { plain, plainCount, header, headerCount, nonce, state in
-            unsafe output.append(byteCount: byteCount) {
-                unsafe crypto_aead_aes256gcm_encrypt_afternm($0, nil, plain, plainCount, header, headerCount, nil, nonce, state) == 0
-            }
-        }
-        guard sealed else { throw CryptoFailure(.failed, "libsodium cannot seal") }
+    static func open(_ call: borrowing SodiumAEADCall) -> Bool {
+        unsafe crypto_aead_aes256gcm_decrypt_afternm(
+            call.output, nil, nil, call.input, call.inputCount, call.header, call.headerCount, call.nonce, state(call.key)) == 0
     }
 
-    func open(
-        _ ciphertext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan
-    ) throws(CryptoFailure) {
-        let byteCount = try openedByteCount(ciphertext, output)
-        let opened = unsafe withPointers(ciphertext, nonce, header) { sealed, sealedCount, header, headerCount, nonce, state in
-            unsafe output.append(byteCount: byteCount) {
-                unsafe crypto_aead_aes256gcm_decrypt_afternm($0, nil, nil, sealed, sealedCount, header, headerCount, nonce, state) == 0
-            }
-        }
-        guard opened else { throw CryptoFailure(.authenticationFailed, "the tag does not match") }
-    }
-
-    private func withPointers(
-        _ input: RawSpan, _ nonce: AEADNonce, _ header: RawSpan,
-        _ body: (
-            UnsafePointer<UInt8>, UInt64, UnsafePointer<UInt8>, UInt64, UnsafePointer<UInt8>, UnsafePointer<crypto_aead_aes256gcm_state>
-        ) -> Bool
-    ) -> Bool {
-        unsafe state.withPointer { state in
-            unsafe input.withPointer { input, inputCount in
-                unsafe header.withPointer { header, headerCount in
-                    unsafe nonce.withPointer { nonce in
-                        let state = unsafe UnsafeRawPointer(state).assumingMemoryBound(to: crypto_aead_aes256gcm_state.self)
-                        return unsafe body(input, UInt64(inputCount), header, UInt64(headerCount), nonce, state)
-                    }
-                }
-            }
-        }
+    private static func state(_ key: UnsafePointer<UInt8>) -> UnsafePointer<crypto_aead_aes256gcm_state> {
+        unsafe UnsafeRawPointer(key).assumingMemoryBound(to: crypto_aead_aes256gcm_state.self)
     }
 }

@@ -15,7 +15,7 @@ public struct SodiumChaCha20Poly1305: ExtendedNonceAEAD {
     /// Copies the key into guarded memory.
     public func makeCipher(key: borrowing SecretBytes) throws(CryptoFailure) -> any AEADCipher {
         try key.require(byteCount: 32)
-        return SodiumChaChaCipher(key: key.copy())
+        return SodiumCipher<ChaCha20Poly1305Calls>(key: key.copy())
     }
 
     /// Derives the subkey straight into guarded memory.
@@ -28,54 +28,18 @@ public struct SodiumChaCha20Poly1305: ExtendedNonceAEAD {
                 }
             }
         }
-        return SodiumChaChaCipher(key: subkey)
+        return SodiumCipher<ChaCha20Poly1305Calls>(key: subkey)
     }
 }
 
-/// A ChaCha20-Poly1305 key in guarded memory.
-final class SodiumChaChaCipher: AEADCipher {
-    private let key: SecretBytes
-
-    init(key: consuming SecretBytes) {
-        self.key = key
+private enum ChaCha20Poly1305Calls: SodiumAEADCalls {
+    static func seal(_ call: borrowing SodiumAEADCall) -> Bool {
+        unsafe crypto_aead_chacha20poly1305_ietf_encrypt(
+            call.output, nil, call.input, call.inputCount, call.header, call.headerCount, nil, call.nonce, call.key) == 0
     }
 
-    func seal(
-        _ plaintext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan
-    ) throws(CryptoFailure) {
-        let byteCount = try sealedByteCount(plaintext, output)
-        let sealed = unsafe withPointers(plaintext, nonce, header) { plain, plainCount, header, headerCount, nonce, key in
-            unsafe output.append(byteCount: byteCount) {
-                unsafe crypto_aead_chacha20poly1305_ietf_encrypt($0, nil, plain, plainCount, header, headerCount, nil, nonce, key) == 0
-            }
-        }
-        guard sealed else { throw CryptoFailure(.failed, "libsodium cannot seal") }
-    }
-
-    func open(
-        _ ciphertext: RawSpan, nonce: AEADNonce, authenticating header: RawSpan, into output: inout OutputRawSpan
-    ) throws(CryptoFailure) {
-        let byteCount = try openedByteCount(ciphertext, output)
-        let opened = unsafe withPointers(ciphertext, nonce, header) { sealed, sealedCount, header, headerCount, nonce, key in
-            unsafe output.append(byteCount: byteCount) {
-                unsafe crypto_aead_chacha20poly1305_ietf_decrypt($0, nil, nil, sealed, sealedCount, header, headerCount, nonce, key) == 0
-            }
-        }
-        guard opened else { throw CryptoFailure(.authenticationFailed, "the tag does not match") }
-    }
-
-    private func withPointers(
-        _ input: RawSpan, _ nonce: AEADNonce, _ header: RawSpan,
-        _ body: (
-            UnsafePointer<UInt8>, UInt64, UnsafePointer<UInt8>, UInt64, UnsafePointer<UInt8>, UnsafePointer<UInt8>
-        ) -> Bool
-    ) -> Bool {
-        unsafe key.withPointer { key in
-            unsafe input.withPointer { input, inputCount in
-                unsafe header.withPointer { header, headerCount in
-                    unsafe nonce.withPointer { nonce in unsafe body(input, UInt64(inputCount), header, UInt64(headerCount), nonce, key) }
-                }
-            }
-        }
+    static func open(_ call: borrowing SodiumAEADCall) -> Bool {
+        unsafe crypto_aead_chacha20poly1305_ietf_decrypt(
+            call.output, nil, nil, call.input, call.inputCount, call.header, call.headerCount, call.nonce, call.key) == 0
     }
 }
