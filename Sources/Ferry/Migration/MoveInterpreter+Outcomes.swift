@@ -21,6 +21,8 @@ extension MoveInterpreter {
     func inDoubt(_ migration: MigrationID, _ role: MoveRole, _ reason: FailureReason) {
         core.logger.warning(
             "a move is in doubt", metadata: ["migration": "\(migration)", "role": "\(role)", "reason": "\(reason)"])
+        // The source's doubt is the orchestrator's too where one node is both: nobody could tell it more.
+        let role = role == .source && orders[migration] != nil ? .orchestrator : role
         fail(migration, role, FerryError(.inDoubt, "the move is committed and the target has not answered: \(reason)", cause: reason))
     }
 
@@ -48,10 +50,30 @@ extension MoveInterpreter {
             let text = "the move was rolled back after the commit, with the key sent: \(reason)"
             fail(migration, role, FerryError(.rolledBack, text, cause: reason))
         case .declined(let reason):
-            fail(migration, role, FerryError(.declined, "the move was declined: \(reason)", cause: reason))
+            fail(migration, role, FerryError(.declined, "the move was declined: \(explained(reason, migration))", cause: reason))
         case .lost(let reason):
             fail(migration, role, FerryError(.failed, "the source has lost the daemon: \(reason)", cause: reason))
         }
+    }
+
+    /// Declines the plans that wait for a peer whom no further dial will reach.
+    func dialFailed(_ node: NodeKey, _ error: FerryError) async {
+        switch error.code {
+        case .wrongPeer, .notAdmitted, .noTransport, .invalidEndpoint: break
+        default: return
+        }
+        guard orders.values.contains(where: { $0.order.source == node || $0.order.target == node }) else { return }
+        let reason = FailureReason(.unreachable, error.message)
+        await report { $0.peerUnreachable(node, reason, now: $1, wallClock: $2) }
+    }
+
+    /// The reason, and of a peer that could not be reached also why the last dial failed.
+    private func explained(_ reason: FailureReason, _ migration: MigrationID) -> String {
+        guard reason.code == .unreachable, let order = orders[migration]?.order,
+            let failure = [order.source, order.target].compactMap({ core.sessions.lastFailure(of: $0) }).first,
+            !reason.description.contains(failure.message)
+        else { return reason.description }
+        return "\(reason) (\(failure.message))"
     }
 
     // MARK: The target's word

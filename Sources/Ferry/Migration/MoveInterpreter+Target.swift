@@ -53,6 +53,7 @@ extension MoveInterpreter {
                 let incoming = try await session.incomingStream(StreamID(rawValue: stream))
                 guard arrivals[migration] != nil else { throw CancellationError() }
                 arrivals[migration]?.stream = incoming
+                await report { $0.restoreBegan(migration, now: $1, wallClock: $2) }
                 let (daemon, trailer) = try await read(snapshot, from: incoming, progress)
                 await restored(migration, daemon, snapshot, trailer)
             } catch {

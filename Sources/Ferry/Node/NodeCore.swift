@@ -153,4 +153,9 @@ extension NodeCore: SessionDelegate {
         for observer in composition.observers { observer.session(with: peer, isOpen: false) }
         await moves.sessionLost(peer)
     }
+
+    func dialFailed(_ node: NodeKey, error: FerryError) async {
+        composition.logger.info("a dial has failed", metadata: ["peer": "\(node)", "reason": "\(error)"])
+        await moves.dialFailed(node, error)
+    }
 }

@@ -10,4 +10,10 @@ package protocol SessionDelegate: Sendable {
     func receive(_ message: consuming PeerMessage, from session: SessionDriver) async
     /// The session is out of the table; every message it had received has been delivered.
     func sessionClosed(_ session: SessionDriver, reason: SessionCloseReason) async
+    /// A dial has failed.
+    func dialFailed(_ node: NodeKey, error: FerryError) async
+}
+
+extension SessionDelegate {
+    package func dialFailed(_ node: NodeKey, error: FerryError) async {}
 }

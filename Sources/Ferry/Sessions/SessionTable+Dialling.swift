@@ -26,6 +26,7 @@ final class Dial: Sendable {
 
 /// When a peer that could not be reached may be dialled in the background again.
 struct Backoff: Sendable {
+    var failure: FerryError
     var interval: Duration
     var notBefore: Timestamp
 }
@@ -103,13 +104,18 @@ extension SessionTable {
     /// Connects and serves until the session ends.
     func perform(_ dial: Dial, delegate: any SessionDelegate) async {
         guard let transport = transports.first(where: { $0.scheme == dial.address.scheme }) else {
-            return finish(dial, .failure(FerryError(.noTransport, "no transport for \(dial.address)")))
+            return await fail(dial, FerryError(.noTransport, "no transport for \(dial.address)"), delegate)
         }
         do throws(FerryError) {
             await serve(try await connect(transport, to: dial.address), dial: dial, delegate: delegate)
         } catch {
-            finish(dial, .failure(error))
+            await fail(dial, error, delegate)
         }
+    }
+
+    func fail(_ dial: Dial, _ error: FerryError, _ delegate: any SessionDelegate) async {
+        finish(dial, .failure(error))
+        await delegate.dialFailed(dial.key, error: error)
     }
 
     private func connect(_ transport: some Transport, to address: TransportAddress) async throws(FerryError) -> any TransportLink {
@@ -145,19 +151,22 @@ extension SessionTable {
             state.dials[dial.key] = nil
             switch result {
             case .success: state.backoff[dial.key] = nil
-            case .failure: postpone(dial.key, &state, now)
+            case .failure(let error): postpone(dial.key, error, &state, now)
             }
         }
         dial.finish(result)
     }
 
-    private func postpone(_ key: NodeKey, _ state: inout State, _ now: Timestamp) {
+    /// Why the last dial to a peer failed; nil when it did not.
+    func lastFailure(of key: NodeKey) -> FerryError? { state.withLock { $0.backoff[key]?.failure } }
+
+    private func postpone(_ key: NodeKey, _ failure: FerryError, _ state: inout State, _ now: Timestamp) {
         let bounds = configuration.dialBackoff
         let interval = state.backoff[key].map { min($0.interval + $0.interval, bounds.upperBound) } ?? bounds.lowerBound
         if state.backoff[key] == nil, state.backoff.count >= configuration.maximumBackoffCount {
             guard let stalest = state.backoff.min(by: { $0.value.notBefore < $1.value.notBefore }) else { return }
             state.backoff[stalest.key] = nil
         }
-        state.backoff[key] = Backoff(interval: interval, notBefore: now + interval)
+        state.backoff[key] = Backoff(failure: failure, interval: interval, notBefore: now + interval)
     }
 }

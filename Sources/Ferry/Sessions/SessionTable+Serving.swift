@@ -51,7 +51,7 @@ extension SessionTable {
     private func converse(_ core: SessionCore, over link: some TransportLink, dial: Dial?, delegate: any SessionDelegate) async {
         guard let peer = await core.waitUntilEstablished() else {
             let reason = core.closeReason ?? SessionCloseReason(.linkClosed, "the link was closed")
-            if let dial { finish(dial, .failure(FerryError(reason))) }
+            if let dial { await fail(dial, FerryError(reason), delegate) }
             return
         }
         (link as? any AddressValidating)?.addressValidated()

@@ -54,9 +54,15 @@ extension MigrationDispatcher {
     /// The last session with a peer was lost; streams report it themselves, requests are repeated by their timers.
     public mutating func sessionLost(_ node: NodeKey, now: Timestamp, wallClock: UInt64) {
         for slot in orderedSlots where slot.attempt.isParticipant(node) {
-            slot.source?.sessionLost(node)
+            slot.source?.sessionLost(node, now: now)
             slot.target?.sessionLost(node)
         }
+    }
+
+    /// A peer cannot be reached, and trying again will not help: plans that wait for it are declined.
+    public mutating func peerUnreachable(_ node: NodeKey, _ reason: FailureReason, now: Timestamp, wallClock: UInt64) {
+        for slot in orderedSlots { slot.orchestrator?.peerUnreachable(node, reason, now: now, &effects) }
+        drainLoopback(now: now, wallClock: wallClock)
     }
 
     // MARK: Results of the source's host
@@ -109,6 +115,12 @@ extension MigrationDispatcher {
     /// - Parameter refusal: nil when memory and a slot are set aside.
     public mutating func admitted(_ migration: MigrationID, refusal: FailureReason?, now: Timestamp, wallClock: UInt64) {
         slots[migration]?.target?.admitted(refusal: refusal, now: now, &effects)
+        drainLoopback(now: now, wallClock: wallClock)
+    }
+
+    /// The announced stream is here, and the restore reads it.
+    public mutating func restoreBegan(_ migration: MigrationID, now: Timestamp, wallClock: UInt64) {
+        slots[migration]?.target?.restoreBegan(now: now, &effects)
         drainLoopback(now: now, wallClock: wallClock)
     }
 

@@ -33,6 +33,8 @@ struct MoveProgressState {
     private(set) var byteCount: UInt64 = 0
     var totalByteCount: UInt64 = 0
     private(set) var movedAt: Timestamp
+    /// Whether the first phase was announced; a machine exists before it.
+    private var hasBegun = false
 
     init(now: Timestamp) {
         phase = .snapshot
@@ -43,8 +45,9 @@ struct MoveProgressState {
 
     mutating func enter(_ phase: MigrationPhase, role: MoveRole, of attempt: MoveAttempt, now: Timestamp, _ effects: inout MoveEffects) {
         movedAt = now
-        guard phase > self.phase || phaseEnteredAt == startedAt else { return }
-        if phase != self.phase { effects.actions.append(.phaseChanged(attempt.migration, role, phase)) }
+        guard phase > self.phase || !hasBegun else { return }
+        effects.actions.append(.phaseChanged(attempt.migration, role, phase))
+        hasBegun = true
         self.phase = phase
         phaseEnteredAt = now
     }

@@ -100,6 +100,9 @@ extension OrchestratorMachine {
         guard case .moving = state else { return }
         stall = report.stall
         progress.totalByteCount = max(progress.totalByteCount, report.totalByteCount)
+        if report.phase > progress.phase {
+            phaseDeadline = now + environment.budgets.bound(from: report.phase, byteCount: progress.totalByteCount)
+        }
         progress.enter(report.phase, role: .orchestrator, of: attempt, now: now, &effects)
         progress.advance(to: report.byteCount, now: now)
     }

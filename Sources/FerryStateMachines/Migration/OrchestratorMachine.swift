@@ -56,7 +56,7 @@ struct OrchestratorMachine: ~Copyable {
     mutating func start(now: Timestamp, _ effects: inout MoveEffects) {
         retry.start(now)
         phaseDeadline = now + environment.budgets.plan
-        effects.actions.append(.phaseChanged(attempt.migration, .orchestrator, .snapshot))
+        progress.enter(.snapshot, role: .orchestrator, of: attempt, now: now, &effects)
         ask(&effects)
     }
 
@@ -107,6 +107,14 @@ struct OrchestratorMachine: ~Copyable {
         case .orphaned: effects.actions.append(.cancelRefused(attempt.migration))
         }
         return true
+    }
+
+    mutating func peerUnreachable(_ node: NodeKey, _ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
+        switch state {
+        case .planningSource where attempt.plays(node, .source), .planningTarget where attempt.plays(node, .target):
+            end(.declined(reason), now: now, &effects)
+        default: break
+        }
     }
 
     mutating func sessionEstablished(_ peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects) {

@@ -4,6 +4,12 @@ internal import FerryWire
 
 // Release, Commit and what follows the Take.
 extension SourceMachine {
+    /// The target holds the whole state; whether it holds the same is decided when it has followed the log.
+    mutating func enterReplay(now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .streaming(let streaming) = state, streaming.sent != nil, streaming.restored != nil else { return }
+        enter(.replay, now: now, &effects)
+    }
+
     mutating func releaseIfRestored(now: Timestamp, _ effects: inout MoveEffects) {
         guard case .streaming(let streaming) = state, let sent = streaming.sent, let restored = streaming.restored, streaming.isReplayed
         else { return }

@@ -74,6 +74,7 @@ extension SourceMachine {
         progress.advance(to: summary.byteCount, now: now)
         phaseDeadline = now + environment.budgets.restore
         enter(.restore, now: now, &effects)
+        enterReplay(now: now, &effects)
         releaseIfRestored(now: now, &effects)
     }
 
@@ -101,12 +102,28 @@ extension SourceMachine {
     mutating func sessionEstablished(_ peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects) {
         guard attempt.plays(peer.nodeKey, .target) else { return }
         isTargetConnected = true
+        if isStandingStill, let deadline = connectedDeadline { phaseDeadline = deadline }
+        connectedDeadline = nil
         if !isTargetClosed { resendToTarget(&effects) }
     }
 
-    /// Only what operators read changes: streams report their own end, requests are repeated.
-    mutating func sessionLost(_ node: NodeKey) {
-        if attempt.plays(node, .target) { isTargetConnected = false }
+    /// Streams report their own end and requests are repeated; a daemon that stands still for a target that is gone waits no longer than
+    /// it takes to dial again.
+    mutating func sessionLost(_ node: NodeKey, now: Timestamp) {
+        guard attempt.plays(node, .target) else { return }
+        isTargetConnected = false
+        guard isStandingStill, connectedDeadline == nil, let deadline = phaseDeadline else { return }
+        connectedDeadline = deadline
+        phaseDeadline = min(deadline, now + environment.budgets.reconnect)
+    }
+
+    /// Whether everything is with the target, before the commit.
+    private var isStandingStill: Bool {
+        switch state {
+        case .streaming(let streaming): streaming.sent != nil
+        case .released: true
+        default: false
+        }
     }
 
     // MARK: Timers
@@ -150,7 +167,7 @@ extension SourceMachine {
     }
 
     private var isReachable: Bool {
-        guard case .opening = state else { return true }
+        guard case .opening = state else { return isTargetConnected }
         return false
     }
 

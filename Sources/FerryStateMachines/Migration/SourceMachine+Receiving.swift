@@ -102,6 +102,7 @@ extension SourceMachine {
         case (.streaming(var streaming), .restoreComplete(let summary)):
             streaming.restored = summary
             state = .streaming(streaming)
+            enterReplay(now: now, &effects)
             releaseIfRestored(now: now, &effects)
         case (.streaming(var streaming), .replayComplete(let replay)):
             // The log of a stopped daemon is empty.

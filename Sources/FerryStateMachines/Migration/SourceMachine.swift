@@ -74,6 +74,8 @@ struct SourceMachine: ~Copyable {
     var isTargetClosed = false
     /// Whether no session with the target was lost since the last one was established.
     var isTargetConnected = true
+    /// The phase's own deadline, while a lost session has shortened it.
+    var connectedDeadline: Timestamp?
     var orderedAt: Timestamp
 
     init(attempt: MoveAttempt, environment: MoveEnvironment, now: Timestamp) {

@@ -9,7 +9,14 @@ extension TargetMachine {
         state = .reserved
         let budgets = environment.budgets
         phaseDeadline = now + budgets.plan + budgets.fence + budgets.transfer(byteCount: 0)
+        enter(.snapshot, now: now, &effects)
         sendReservation(&effects)
+    }
+
+    /// The state has begun to arrive.
+    mutating func restoreBegan(now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .restoring = state else { return }
+        enter(.restore, now: now, &effects)
     }
 
     mutating func restoreProgress(_ byteCount: UInt64, now: Timestamp) {
@@ -21,11 +28,12 @@ extension TargetMachine {
 
     mutating func restored(_ facts: RestoredFacts, now: Timestamp, _ effects: inout MoveEffects) {
         guard case .restoring(let restoring) = state else { return }
-        state = .restored(restoring, facts)
         progress.totalByteCount = facts.state.byteCount
         progress.advance(to: facts.state.byteCount, now: now)
         phaseDeadline = now + environment.budgets.promise
         retry.start(now)
+        restoreBegan(now: now, &effects)
+        state = .restored(restoring, facts)
         enter(.replay, now: now, &effects)
         resendToSource(&effects)
         effects.send(.restoreComplete(facts.state), about: attempt, to: .orchestrator)

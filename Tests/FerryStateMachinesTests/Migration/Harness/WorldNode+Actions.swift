@@ -40,7 +40,7 @@ extension WorldNode {
             later("journal") { world, node in
                 node.dispatcher.journaled(migration, record: record, now: world.now, wallClock: world.wallClock)
             }
-        case .phaseChanged: break
+        case .phaseChanged(_, let role, let phase): phases[role, default: []].append(phase)
         case .inDoubt(_, let role, _): doubts.append(role)
         case .cancelRefused: cancelsRefused += 1
         case .ended(let migration, let role, let outcome):

@@ -64,6 +64,7 @@ final class WorldNode {
     var standbys: [MigrationID: WorldDaemon] = [:]
     var outcomes: [String: MoveOutcome] = [:]
     var doubts: [MoveRole] = []
+    var phases: [MoveRole: [MigrationPhase]] = [:]
     var cancelsRefused = 0
     /// Host answers that never come, by name of the action.
     var deafTo: Set<String> = []

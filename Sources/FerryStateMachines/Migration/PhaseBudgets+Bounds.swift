@@ -1,0 +1,18 @@
+internal import FerryWire
+
+extension PhaseBudgets {
+    /// How long a target whose session is lost may stay away while the daemon stands still for it: nothing is lost by giving up before
+    /// the commit, and the stall budget, meant for slow peers, is more than a peer needs to dial again.
+    var reconnect: Duration { stall / 4 }
+
+    /// The longest from the beginning of a phase at the source to the move's end or to doubt.
+    func bound(from phase: MigrationPhase, byteCount: UInt64) -> Duration {
+        let toDoubt = prepare + take
+        return switch phase {
+        case .snapshot: fence + transfer(byteCount: byteCount) + restore + toDoubt
+        case .transfer: transfer(byteCount: byteCount) + restore + toDoubt
+        case .restore, .replay: restore + toDoubt
+        case .cutover, .complete: toDoubt
+        }
+    }
+}
