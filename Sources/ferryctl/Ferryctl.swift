@@ -22,7 +22,8 @@ struct Ferryctl: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            // A command that ran has said what was wrong; what comes from parsing has not.
+            guard !(error is ExitCode), exitCode(for: error) == .validationFailure else { exit(withError: error) }
             UsageError(error).report(CommandLine.arguments.dropFirst())
         }
     }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Ferry
+internal import FerryWire
 internal import Foundation
 
 /// `ferryctl migrate`: orders a move and waits for its end.
@@ -29,8 +30,17 @@ struct MigrateCommand: AsyncParsableCommand {
     @OptionGroup var selection: NodeSelection
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        guard UInt64(daemon) != nil || EntityID(hex: daemon) != nil else {
+            throw ValidationError("\"\(daemon)\" is neither an origin hash (decimal) nor an entity id (64 hex digits)")
+        }
+        guard (1...86_400).contains(timeout.duration.seconds) else { throw ValidationError("--timeout is 1s to 24h") }
+    }
+
     func run() async throws {
         try await output.run {
+            _ = try Endpoint(argument: to, of: "--to")
+            _ = try from.map { try Endpoint(argument: $0, of: "--from") }
             var request = ControlRequest(.migrate)
             request.daemon = daemon
             request.to = to

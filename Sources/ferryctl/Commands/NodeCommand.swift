@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Ferry
 internal import FerryCrypto
 internal import FerrySodium
+internal import FerryStateMachines
 internal import FerryTransports
 internal import FerryUDP
 internal import FerryUnixSocket
@@ -31,11 +32,12 @@ struct NodeCommand: AsyncParsableCommand {
     }
 
     private func serve(_ settings: NodeSettings) async throws {
+        let drainTarget = try settings.drainTo.map { try Endpoint(argument: $0, of: "--drain-to") }
         let composition = try settings.composition(observers: [NodeEvents()])
         let node = try FerryNode(composition)
         let announcer = Announcer(node: node, spawning: settings.spawnedDemoByteCount)
         var services: [any Service] = [node, announcer]
-        if let drainTo = settings.drainTo { services.append(Drain(node: node, target: try Endpoint(drainTo))) }
+        if let drainTarget { services.append(Drain(node: node, target: drainTarget)) }
         let group = ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: composition.logger)
         try await group.run()
@@ -86,10 +88,13 @@ struct NodeEvents: NodeObserver {
         FileHandle.standardOutput.write(Data((JSONValue.object([("event", .string(event))] + fields).text + "\n").utf8))
     }
 
-    func move(_ migration: MigrationID, of daemon: OriginHash, reached phase: MigrationPhase) {
+    func move(_ migration: MigrationID, of daemon: OriginHash, as role: MoveRole, reached phase: MigrationPhase) {
         Self.write(
             "phase",
-            [("daemon", .id(daemon.rawValue)), ("migration", .string(migration.hex)), ("phase", .string(phase.description))])
+            [
+                ("daemon", .id(daemon.rawValue)), ("migration", .string(migration.hex)), ("phase", .string(phase.description)),
+                ("role", .string(role.description)),
+            ])
     }
 
     func daemonActivated(_ daemon: OriginHash, epoch: Epoch, stateByteCount: UInt64) {

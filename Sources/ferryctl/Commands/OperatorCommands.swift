@@ -62,17 +62,9 @@ struct MovesCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let client = try ControlClientHolder(selection)
-        if watch {
-            while !Task.isCancelled {
-                let moves = try await client.moves()
-                print(JSONValue.object([("event", "moves"), ("moves", .array(moves.map(Self.json)))]).text)
-                try await Task.sleep(for: .seconds(1))
-            }
-            return
-        }
+        guard !watch else { return try await follow() }
         try await output.run {
-            let moves = try await client.moves()
+            let moves = try await Self.moves(try selection.connect())
             for move in moves {
                 let stall = move.stall.isEmpty ? "" : "  (\(move.stall))"
                 output.say(
@@ -81,6 +73,28 @@ struct MovesCommand: AsyncParsableCommand {
             if moves.isEmpty { output.say("no moves") }
             return CommandResult(fields: [("moves", .array(moves.map(Self.json)))])
         }
+    }
+
+    private func follow() async throws {
+        do {
+            let client = try selection.connect()
+            while true {
+                let moves = try await Self.moves(client)
+                NodeEvents.write("moves", [("moves", .array(moves.map(Self.json)))])
+                try await Task.sleep(for: Self.watchInterval)
+            }
+        } catch {
+            let failure = CommandFailure(describing: error)
+            NodeEvents.write("failed", [("code", .string(failure.code)), ("message", .string(failure.message))])
+            Console.complain(failure.message)
+            throw failure.status.code
+        }
+    }
+
+    private static let watchInterval = Duration.seconds(1)
+
+    private static func moves(_ client: ControlClient) async throws -> [ControlReply.MoveLine] {
+        try await client.send(ControlRequest(.moves)).checked().moves ?? []
     }
 
     private static func json(_ move: ControlReply.MoveLine) -> JSONValue {
@@ -94,24 +108,5 @@ struct MovesCommand: AsyncParsableCommand {
             ("stall", .string(move.stall)), ("boundSeconds", .number(move.boundSeconds)),
             ("result", move.result.map(JSONValue.string) ?? .null),
         ])
-    }
-}
-
-/// One connection for several requests.
-private struct ControlClientHolder {
-    let client: ControlClient
-
-    init(_ selection: NodeSelection) throws {
-        do {
-            client = try selection.connect()
-        } catch {
-            let failure = CommandFailure(describing: error)
-            Console.complain(failure.message)
-            throw failure.status.code
-        }
-    }
-
-    func moves() async throws -> [ControlReply.MoveLine] {
-        try await client.send(ControlRequest(.moves)).checked().moves ?? []
     }
 }

@@ -57,7 +57,7 @@ final class DemoCoordinator: Sendable {
             configurations[index].orchestratorKeys = options.topology == .sourceOrchestrates ? [] : keys.dropLast()
             if configurations[index].kind == .node { configurations[index].listenAddress = address(configurations[index].name) }
         }
-        if let kill = options.kill { configurations[kill.role == .source ? 0 : 1].killMoment = kill.moment }
+        if let kill = options.kill, !kill.isByOther { configurations[kill.role == .source ? 0 : 1].killMoment = kill.moment }
         let clients = try configurations.map(start)
         let cast = DemoCast(
             a: clients[0], b: clients[1], orchestrator: clients.count == 4 ? clients[2] : nil, emitter: clients[clients.count - 1])
@@ -108,8 +108,8 @@ final class DemoCoordinator: Sendable {
             report.moves.append(move)
             if move.summary.result == "completed" { owner = target } else { break }
         }
-        if owner.hasEnded {
-            return try await closeAfterCrash(report, daemon, cast)
+        if let kill = options.kill, kill.takesTheDaemon {
+            return try await closeAfterCrash(report, daemon, kill, cast)
         }
         return try await close(report, daemon, owner, cast)
     }
@@ -132,17 +132,16 @@ final class DemoCoordinator: Sendable {
             case .targetOrchestrates: target
             case .thirdNode: cast.orchestrator ?? owner
             }
+        if let kill = options.kill, kill.isByOther {
+            let (killer, victim) = kill.role == .source ? (target, owner) : (owner, target)
+            victim.role.processID.map { killer.send(.victim(processID: $0)) }
+        }
         let orderedAt = MonotonicClock.now
         orchestrator.send(
             .move(
                 daemon: daemon.entity, from: orchestrator === owner ? nil : cast.endpoints.of(owner.name),
                 to: cast.endpoints.of(target.name)))
-        let summary: MoveSummary
-        do {
-            summary = try await orchestrator.expect("the move ended") { $0.moved }
-        } catch {
-            summary = MoveSummary(result: "failed", message: error.message)
-        }
+        let summary = await ending(of: orchestrator, owner: owner)
         let endedAt = MonotonicClock.now
         owner.role.processID.map { report.sourceMemory.end($0, added: 0) }
         target.role.processID.map { report.targetMemory.end($0, added: Int(summary.stateBytes ?? 0)) }
@@ -168,24 +167,9 @@ final class DemoCoordinator: Sendable {
         return report
     }
 
-    /// The owner's process is gone: what only it had accepted is lost with it, and the target must not have become the daemon.
-    private func closeAfterCrash(_ report: DemoReport, _ daemon: SpawnedDaemon, _ cast: DemoCast) async throws -> DemoReport {
-        var report = report
-        cast.emitter.send(.drain)
-        (report.offered, report.accepted) = cast.emitter.lastOffering
-        cast.b.send(.standing(origin: daemon.origin))
-        let standing: String = try await cast.b.expect("its standing") { $0.standing }
-        let isLegal = options.kill?.moment == .complete || standing != "active"
-        guard isLegal else {
-            throw CommandFailure(code: "twoOwners", message: "the source died before the commit, and the target is active all the same")
-        }
-        report.lostByCrash = standing == "active" ? 0 : Int(report.accepted)
-        return report
-    }
-
     // MARK: The proof
 
-    private func twinDigest(_ count: UInt64) async throws -> String {
+    func twinDigest(_ count: UInt64) async throws -> String {
         var twin = InvertedIndex(paddingByteCount: options.stateSize.byteCount)
         let emitter = OriginHash(rawValue: 1)
         for index in 0..<count {

@@ -57,6 +57,16 @@ struct DemoKill: ExpressibleByArgument, Hashable, Sendable {
     var role: Role
     var moment: Moment
 
+    init(role: Role, moment: Moment) {
+        self.role = role
+        self.moment = moment
+    }
+
+    /// Whether the other role has to do it: a target cannot tell when the source begins, nor a source when the target is active.
+    var isByOther: Bool { (role == .target && moment == .snapshot) || (role == .source && moment == .complete) }
+    /// Whether the process that dies is the daemon's owner, or becomes it.
+    var takesTheDaemon: Bool { role == .source || moment == .complete }
+
     init?(argument: String) {
         let parts = argument.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, let role = Role(rawValue: String(parts[0])), let moment = Moment(rawValue: String(parts[1])) else {

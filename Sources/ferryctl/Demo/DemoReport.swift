@@ -24,6 +24,13 @@ struct DemoReport: Sendable {
     var baselineByteCount: Int?
     var processPeakByteCount: Int?
 
+    /// Corrects the last move's result: the processes that could have told are gone.
+    mutating func conclude(_ result: String, _ message: String?) {
+        guard !moves.isEmpty else { return }
+        moves[moves.count - 1].summary.result = result
+        moves[moves.count - 1].summary.message = message
+    }
+
     /// The worst result of all moves.
     var result: String {
         for worst in ["failed", "inDoubt", "rolledBack", "declined"] where moves.contains(where: { $0.summary.result == worst }) {
@@ -50,8 +57,7 @@ struct DemoReport: Sendable {
     var failure: CommandFailure? {
         guard status != .success else { return nil }
         if result != "completed", let move = moves.first(where: { $0.summary.result == result }) {
-            return CommandFailure(
-                code: result, message: "the move \(Self.words[result] ?? result): \(move.summary.message ?? "no reason given")")
+            return CommandFailure(code: result, message: move.summary.message ?? "the move \(Self.words[result] ?? result)")
         }
         return CommandFailure(code: "failed", message: "the run broke a promise: see the counters")
     }

@@ -5,12 +5,20 @@ internal import FerryStateMachines
 internal import FerryTransports
 internal import FerryWire
 internal import Foundation
+internal import Synchronization
 
 /// A node of the demo: composes a `FerryNode` and does what the coordinator asks.
 struct NodeRole: Sendable {
     var configuration: RoleConfiguration
     var network: InMemoryNetwork?
     var say: @Sendable (RoleEvent) -> Void
+    private let victim = Victim()
+
+    init(configuration: RoleConfiguration, network: InMemoryNetwork?, say: @escaping @Sendable (RoleEvent) -> Void) {
+        self.configuration = configuration
+        self.network = network
+        self.say = say
+    }
 
     /// Serves until `commands` ends.
     func run(_ commands: AsyncStream<String>) async throws {
@@ -29,7 +37,7 @@ struct NodeRole: Sendable {
 
     private func makeNode() throws -> FerryNode {
         let crypto = configuration.crypto.provider
-        let observer = RoleObserver(configuration: configuration, say: say)
+        let observer = RoleObserver(configuration: configuration, victim: victim, say: say)
         var composition = Composition(
             identity: try NodeIdentity(contentsOf: configuration.identityPath, crypto: crypto), crypto: crypto,
             transports: [try transport()], compressors: configuration.compression.compressors,
@@ -76,6 +84,7 @@ struct NodeRole: Sendable {
             say(.spawned(entity: entity.hex, origin: entity.originHash.rawValue))
         case .move(let daemon, let from, let to):
             say(.moved(await move(daemon, from: from, to: to, node)))
+        case .victim(let processID): victim.set(processID)
         case .digest(let origin):
             let digest = try await node.stateDigest(of: OriginHash(rawValue: origin))
             say(.digest(hex: digest.digest.hex, byteCount: digest.byteCount))
@@ -116,11 +125,15 @@ struct NodeRole: Sendable {
 /// Tells the coordinator of phases, and dies where the demo says so.
 private struct RoleObserver: NodeObserver {
     var configuration: RoleConfiguration
+    var victim: Victim
     var say: @Sendable (RoleEvent) -> Void
 
-    func move(_ migration: MigrationID, of daemon: OriginHash, reached phase: MigrationPhase) {
+    func move(_ migration: MigrationID, of daemon: OriginHash, as role: MoveRole, reached phase: MigrationPhase) {
         say(.phase(phase.description))
-        if let moment = configuration.killMoment, moment != .commit, moment.phase == phase { KillSwitch.fire() }
+        if (role, phase) == (.source, .snapshot) || (role, phase) == (.target, .complete) { victim.kill() }
+        // The process that is to die has one of the two roles that hold the daemon; it may have ordered the move as well.
+        guard role != .orchestrator, let moment = configuration.killMoment, moment != .commit else { return }
+        if moment.phase == phase { KillSwitch.fire() }
     }
 }
 
@@ -152,6 +165,18 @@ private struct RoleJournal: MoveJournal {
     func openMoves() async throws -> [MigrationID] { try await base.openMoves() }
 
     func close(_ migration: MigrationID) async throws { try await base.close(migration) }
+}
+
+/// Another role's process, which dies when the source begins or the target is active.
+private final class Victim: Sendable {
+    private let processID = Atomic<Int32>(0)
+
+    func set(_ processID: Int32) { self.processID.store(processID, ordering: .relaxed) }
+
+    func kill() {
+        let processID = processID.exchange(0, ordering: .relaxed)
+        if processID > 0 { Foundation.kill(processID, SIGKILL) }
+    }
 }
 
 /// The sudden death of a process, as `--kill` asks for.

@@ -48,6 +48,9 @@ final class RoleClient: Sendable {
         throw lastFailure ?? CommandFailure(code: "ended", message: "\(name) ended before \(what)")
     }
 
+    /// Waits until it has ended by itself.
+    func ended() async { await task.withLock { $0 }?.value }
+
     /// Ends the role and waits for it.
     func finish() async {
         await role.finish()

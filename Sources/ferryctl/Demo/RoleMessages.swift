@@ -6,6 +6,8 @@ enum RoleCommand: Codable, Sendable {
     case spawn
     /// The same with a daemon that is nothing but bytes.
     case spawnBlob(kind: BenchDataKind, byteCount: Int)
+    /// Kill this process at a moment that it cannot tell itself: the target when the source begins, the source when the target is active.
+    case victim(processID: Int32)
     /// Order a move; `from` is nil when the daemon lives here.
     case move(daemon: String, from: String?, to: String)
     /// The daemon's state in one number.
