@@ -28,6 +28,8 @@ public enum LaneVerdict: Hashable, Sendable {
     case hold(migration: MigrationID, retryAfter: Duration)
     /// Answer `moved`; keep nothing.
     case moved(Moved)
+    /// Answer `notHere`: the emitter knows of a later owner than this node.
+    case notHere
     /// Answer `violation`: the lane's rules are broken, or one lane more than the cap.
     case violation
 }
@@ -43,6 +45,7 @@ extension LaneVerdict {
         case .hold(let migration, let interval):
             .hold(migration: migration, retryAfterNanoseconds: UInt64(max(0, interval.wholeNanoseconds)))
         case .moved(let moved): .moved(moved)
+        case .notHere: .notHere
         case .violation: .violation
         }
     }

@@ -13,7 +13,8 @@ public import FerryWire
 /// Fencing burns the attempt's epoch, so that no two releases ever carry one number, also if the attempt is given up.
 ///
 /// Invalid input. Our bug: `processed` outside `active` or out of order stops the process. The peer's fault: an event that claims a
-/// predecessor below the cursor, or one lane more than the cap, is answered `violation`. Harmless: transitions of another migration
+/// predecessor below the cursor, or one lane more than the cap, is answered `violation`; one of a higher epoch than this node has ever
+/// given the daemon is answered `notHere`. Harmless: transitions of another migration
 /// than the current one return false and change nothing.
 public struct OwnershipMachine: ~Copyable {
     /// The daemon.
@@ -73,6 +74,8 @@ public struct OwnershipMachine: ~Copyable {
 
     /// Decides about an event; constant time, no allocation.
     public func admit(_ event: borrowing LaneEvent, from emitter: OriginHash) -> LaneVerdict {
+        // Whoever emits under a later epoch was told so by a later owner: what this node would process, that one may have processed.
+        guard event.epoch <= latestEpoch else { return .notHere }
         let known = cursors[emitter]
         let cursor = known ?? 0
         let sequence = event.link.sequence
@@ -94,6 +97,16 @@ public struct OwnershipMachine: ~Copyable {
             return .moved(moved)
         case .standby(_, let migration):
             return .hold(migration: migration, retryAfter: limits.holdInterval)
+        }
+    }
+
+    /// The latest epoch that an emitter can have heard of from, or through, this node.
+    private var latestEpoch: Epoch {
+        switch standing {
+        case .active(let epoch), .fenced(let epoch, _): epoch
+        case .inDoubt(_, let moved): moved.epoch
+        // Neither processes nor acknowledges, so no epoch is too late for its answer.
+        case .moved, .standby: Epoch(rawValue: .max)
         }
     }
 

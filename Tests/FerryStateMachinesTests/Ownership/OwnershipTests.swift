@@ -28,9 +28,9 @@ import Testing
         #expect(value == expected, sourceLocation: location)
     }
 
-    private func event(_ sequence: UInt64, after previous: UInt64) -> LaneEvent {
+    private func event(_ sequence: UInt64, after previous: UInt64, epoch: Epoch = .first) -> LaneEvent {
         LaneEvent(
-            epoch: .first, previous: previous, link: CausalLink(origin: emitter, horizon: 0, sequence: sequence, parent: 0), payload: [])
+            epoch: epoch, previous: previous, link: CausalLink(origin: emitter, horizon: 0, sequence: sequence, parent: 0), payload: [])
     }
 
     @Test("NOPREV: only an event whose predecessor is the cursor is processed")
@@ -62,6 +62,23 @@ import Testing
         check(machine.value.admit(event(1, after: 0), from: OriginHash(rawValue: 10)), .violation)
         check(machine.value.welcome(OriginHash(rawValue: 10)), .violation)
         check(machine.value.admit(event(2, after: 1), from: emitter), .process)
+    }
+
+    @Test("an event of a later epoch than the owner's is neither processed nor acknowledged")
+    func laterEpoch() throws {
+        let machine = try spawn()
+        let two = Epoch(rawValue: 2)
+        check(machine.value.admit(event(1, after: 0), from: emitter), .process)
+        machine.value.processed(emitter: emitter, sequence: 1)
+        for (sequence, previous) in [(UInt64(2), UInt64(1)), (1, 0), (9, 7)] {
+            let verdict = machine.value.admit(event(sequence, after: previous, epoch: two), from: emitter)
+            check(verdict, .notHere)
+            check(verdict.reply, .notHere)
+        }
+        check(machine.value.admit(event(2, after: 1), from: emitter), .process)
+        try machine.value.fence(migration, epoch: two)
+        check(machine.value.admit(event(1, after: 0, epoch: two), from: emitter), .notHere)
+        check(machine.value.admit(event(1, after: 0), from: emitter), .acknowledge(cursor: 1, epoch: .first))
     }
 
     @Test("fencing burns the epoch, resuming keeps the old one, and the burnt number is refused")
