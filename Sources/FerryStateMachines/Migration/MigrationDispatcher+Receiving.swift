@@ -97,7 +97,7 @@ extension MigrationDispatcher {
         do throws(FailureReason) {
             try check(order, wallClock: wallClock)
             try admit(plan, from: peer, as: role)
-            try makeRoom(for: role, wallClock: wallClock)
+            try makeRoom(for: role, orderedBy: peer.nodeKey == local ? nil : peer.nodeKey, wallClock: wallClock)
         } catch {
             counters.declined += 1
             reply(.planReply(.refused(error)), to: message, at: peer)

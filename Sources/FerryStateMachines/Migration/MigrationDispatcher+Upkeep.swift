@@ -58,15 +58,28 @@ extension MigrationDispatcher {
     }
 
     /// Makes sure that one more move fits under the caps, forgetting what is over and closed, oldest first.
-    mutating func makeRoom(for role: MoveRole, wallClock: UInt64) throws(FailureReason) {
+    ///
+    /// - Parameter peer: who has ordered the move, and only it can have sent the order; nil for this node itself.
+    mutating func makeRoom(for role: MoveRole, orderedBy peer: NodeKey? = nil, wallClock: UInt64) throws(FailureReason) {
         let limits = environment.limits
         let active = slots.values.count { $0.isActive(role) }
         guard active < limits.movesPerRole else { throw FailureReason(.noCapacity, "\(active) moves in progress as \(role)") }
-        guard slots.count >= limits.rememberedMoveCount else { return }
+        let activeOfPeer = slots.values.count { $0.isActive(role) && $0.attempt.order.orchestrator == peer }
+        guard activeOfPeer < MigrationLimits.share(limits.movesPerRole) else {
+            throw FailureReason(.noCapacity, "\(activeOfPeer) moves in progress as \(role) for this orchestrator")
+        }
+        guard isFull(for: peer) else { return }
         forgetClosed(wallClock: wallClock)
-        guard slots.count < limits.rememberedMoveCount else {
+        guard !isFull(for: peer) else {
             throw FailureReason(.noCapacity, "\(slots.count) moves are remembered until their orders lapse")
         }
+    }
+
+    /// Whether no further move can be remembered, at all or for this peer.
+    private func isFull(for peer: NodeKey?) -> Bool {
+        let limit = environment.limits.rememberedMoveCount
+        return slots.count >= limit
+            || slots.values.count { $0.attempt.order.orchestrator == peer } >= MigrationLimits.share(limit)
     }
 }
 

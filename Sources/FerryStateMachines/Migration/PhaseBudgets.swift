@@ -53,10 +53,10 @@ public struct PhaseBudgets: Hashable, Sendable {
 
 /// Bounds of one node's migration dispatcher.
 public struct MigrationLimits: Hashable, Sendable {
-    /// Moves in progress per role.
+    /// Moves in progress per role; those that any one peer has ordered are at most a quarter of it.
     public var movesPerRole: Int
     /// Moves that are over and remembered, so that a late message gets the stored answer. Closed ones make room; open ones do not, and
-    /// new moves are refused while all are open.
+    /// new moves are refused while all are open. Those that any one peer has ordered are at most a quarter of it.
     public var rememberedMoveCount: Int
     /// The farthest off that an order may lapse; twice the longest life that a host may give one, since clocks differ.
     public var orderLifetime: Duration
@@ -67,4 +67,6 @@ public struct MigrationLimits: Hashable, Sendable {
         self.rememberedMoveCount = rememberedMoveCount
         self.orderLifetime = orderLifetime
     }
+    /// What any one peer may take of a cap; this node itself may take all of it.
+    static func share(_ cap: Int) -> Int { max(1, cap / 4) }
 }

@@ -96,4 +96,39 @@ import Testing
         #expect(world.order(from: 0, to: 1, by: 0, daemon: daemons[1]) != nil)
         #expect(world.order(from: 0, to: 1, by: 0, daemon: daemons[2]) == nil)
     }
+
+    @Test("one peer's orders take a quarter of the moves in progress, and not one more; another peer's still fit")
+    func capPerPeer() throws {
+        let world = try MoveWorld(seed: 35, nodeCount: 3, limits: MigrationLimits(movesPerRole: 8))
+        try checkShares(of: world)
+    }
+
+    @Test("one peer's orders take a quarter of the remembered moves, and not one more; another peer's still fit")
+    func memoryPerPeer() throws {
+        let world = try MoveWorld(seed: 36, nodeCount: 3, limits: MigrationLimits(rememberedMoveCount: 8))
+        try checkShares(of: world)
+    }
+
+    /// Orders of nodes 1 and 2 for daemons of node 0, whose host answers nobody.
+    private func checkShares(of world: MoveWorld) throws {
+        let source = world.nodes[0]
+        source.deafTo = ["describe"]
+        func plan(by orchestrator: Int) throws -> MigrationID {
+            let daemon = try EntityKeypair.generate(crypto: world.crypto).entityID
+            let order = MoveOrder(
+                id: world.random.next(), daemon: daemon, lineage: nil, source: source.key, target: world.nodes[3 - orchestrator].key,
+                targetAddress: "", orchestrator: world.nodes[orchestrator].key, attempt: 1, mode: .stopAndCopy,
+                expiresAt: world.wallClock + 60_000_000_000)
+            let header = MessageHeader(migration: order.migration, epoch: .none)
+            let message = FerryMessage(header: header, body: .plan(Plan(order: order, offer: nil)))
+            source.dispatcher.receive(message, from: world.nodes[orchestrator].peer, now: world.now, wallClock: world.wallClock)
+            return order.migration
+        }
+        var known: [MigrationID] = []
+        for _ in 0..<2 { known.append(try plan(by: 1)) }
+        _ = try plan(by: 1)
+        known.append(try plan(by: 2))
+        #expect(source.dispatcher.moves.map(\.migration) == known)
+        #expect(source.dispatcher.counters.declined == 1)
+    }
 }
