@@ -105,6 +105,7 @@ extension MigrationDispatcher {
         }
         let slot = existing ?? insert(MoveAttempt(order: order))
         if role == .source {
+            slot.lapseDeadline = now + .nanoseconds(Int64(clamping: order.expiresAt - wallClock))
             slot.source = SourceMachine(attempt: MoveAttempt(order: order), environment: environment, now: now)
             slot.source?.start(&effects)
         } else if let offer = plan.offer {

@@ -6,7 +6,10 @@ extension MigrationDispatcher {
     public var nextDeadline: Timestamp? {
         var earliest: Timestamp?
         for slot in slots.values {
-            for deadline in [slot.orchestrator?.nextDeadline, slot.source?.nextDeadline, slot.target?.nextDeadline] {
+            let deadlines = [
+                slot.orchestrator?.nextDeadline, slot.source?.nextDeadline, slot.target?.nextDeadline, slot.nextLapseDeadline,
+            ]
+            for deadline in deadlines {
                 guard let deadline else { continue }
                 earliest = min(earliest ?? deadline, deadline)
             }
@@ -17,6 +20,7 @@ extension MigrationDispatcher {
     /// Runs what is due; early, late and repeated calls are harmless.
     public mutating func deadlineReached(now: Timestamp, wallClock: UInt64) {
         for slot in orderedSlots {
+            if let deadline = slot.nextLapseDeadline, deadline <= now { giveUpLapsed(slot, now: now, wallClock: wallClock) }
             slot.orchestrator?.deadlineReached(now: now, &effects)
             slot.source?.deadlineReached(now: now, &effects)
             slot.target?.deadlineReached(now: now, &effects)

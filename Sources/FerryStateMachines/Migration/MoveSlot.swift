@@ -99,6 +99,8 @@ final class MoveSlot {
     var orchestrator: OrchestratorMachine?
     var source: SourceMachine?
     var target: TargetMachine?
+    /// When the order lapses, by the clock that never jumps.
+    var lapseDeadline: Timestamp?
 
     init(ordinal: UInt64, attempt: MoveAttempt) {
         self.ordinal = ordinal

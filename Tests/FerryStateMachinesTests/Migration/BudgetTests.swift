@@ -69,6 +69,26 @@ import Testing
         #expect(world.owners.map(\.index) == [0])
     }
 
+    @Test("an order that lapses while the state is on its way ends the move there and then")
+    func expiryUnderWay() throws {
+        let (world, daemon) = try makeWorld(seed: 37)
+        world.nodes[0].deafTo = ["streamed"]
+        let order = MoveOrder(
+            id: world.random.next(), daemon: daemon, lineage: nil, source: world.nodes[0].key, target: world.nodes[1].key,
+            targetAddress: "", orchestrator: world.nodes[0].key, attempt: 1, mode: .stopAndCopy,
+            expiresAt: world.wallClock + 2_000_000_000)
+        try world.nodes[0].dispatcher.order(order, now: world.now, wallClock: world.wallClock)
+        world.nodes[0].drain()
+        world.run(for: .seconds(2) - .milliseconds(1))
+        #expect(world.outcome(order.migration, .source, on: 0) == nil, "\(world.trace)")
+        world.run(for: .milliseconds(1))
+        #expect(world.outcome(order.migration, .source, on: 0)?.reason?.code == .orderExpired, "\(world.trace)")
+        #expect(world.owners.map(\.index) == [0])
+        world.nodes[0].deafTo = []
+        world.healAndCheckLiveness()
+        #expect(world.violations.isEmpty, "\(world.trace)")
+    }
+
     @Test("an order that lapses later than the limit is refused: it would be remembered as long")
     func orderLifetime() throws {
         let (world, daemon) = try makeWorld(seed: 34)
