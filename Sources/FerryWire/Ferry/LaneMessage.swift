@@ -39,7 +39,7 @@ public struct LaneMessage: Hashable, Sendable {
 
 /// One event on a lane.
 public struct LaneEvent: Hashable, Sendable {
-    /// The epoch that the emitter believes in; informs, never fences by itself.
+    /// The epoch that the emitter believes in; an owner of a lower one is stale, and answers `notHere`.
     public var epoch: Epoch
     /// The sequence of the emitter's previous event to this daemon; 0 when there is none.
     public var previous: UInt64
