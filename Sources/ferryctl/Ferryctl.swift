@@ -24,7 +24,7 @@ struct Ferryctl: AsyncParsableCommand {
         } catch {
             // A command that ran has said what was wrong; what comes from parsing has not.
             guard !(error is ExitCode), exitCode(for: error) == .validationFailure else { exit(withError: error) }
-            UsageError(error).report(CommandLine.arguments.dropFirst())
+            UsageError(error, CommandLine.arguments.dropFirst()).report(CommandLine.arguments.dropFirst())
         }
     }
 }
@@ -33,8 +33,10 @@ struct Ferryctl: AsyncParsableCommand {
 private struct UsageError {
     let failure: CommandFailure
 
-    init(_ error: any Error) {
-        let text = Ferryctl.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+    init(_ error: any Error, _ arguments: some Collection<String>) {
+        var text = Ferryctl.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+        // Of a command that does not exist, its flags are what the parser trips over first.
+        if let command = arguments.first, !command.hasPrefix("-"), Self.subcommand(arguments).isEmpty { text = "no command '\(command)'" }
         failure = CommandFailure(code: "usage", message: text.isEmpty ? "wrong usage" : text, status: .usage)
     }
 
