@@ -39,7 +39,7 @@ extension SourceMachine {
         }
     }
 
-    private func statement(of frozen: Frozen, _ sent: StateSummary) -> Release? {
+    func statement(of frozen: Frozen, _ sent: StateSummary) -> Release? {
         let snapshot = frozen.daemon.snapshot
         guard let lanes = try? snapshot.outputLanes.digest() else { return nil }
         return Release(

@@ -40,7 +40,9 @@ extension SourceMachine {
             guard daemon.snapshot.entity == attempt.order.daemon, daemon.keypair.entityID == attempt.order.daemon else {
                 return abandon(FailureReason(.daemonNotFound, "another daemon was fenced"), now: now, &effects)
             }
-            state = .opening(Frozen(daemon: daemon, targetBoot: boot, fencedAt: now))
+            let frozen = Frozen(daemon: daemon, targetBoot: boot, fencedAt: now)
+            if let obstacle = obstacle(frozen) { return abandon(obstacle, now: now, &effects) }
+            state = .opening(frozen)
             phaseDeadline = now + environment.budgets.transfer(byteCount: daemon.predictedByteCount)
             effects.actions.append(
                 .stream(
