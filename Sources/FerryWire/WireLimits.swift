@@ -21,6 +21,9 @@ public enum WireLimits {
     public static let messageByteCount = 1 << 20
     /// Payload bytes of one event: whatever carries it fits a message.
     public static let eventPayloadByteCount = (1 << 20) - (1 << 10)
+    /// Payload bytes of one output of a daemon: the last one travels in the snapshot header, beside as many cursors and as long a
+    /// subscription ledger as there may be.
+    public static let outputPayloadByteCount = 240 << 10
     /// Move-log entries in one `BufferedEvents` of the Ferry profile.
     public static let bufferedEventCount = 16_384
     /// Lanes whose cursors a Release or a snapshot header lists.

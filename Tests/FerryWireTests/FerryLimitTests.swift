@@ -77,6 +77,17 @@ struct FerryLimitTests {
         #expect(try message(.cleanupComplete(figures)).measured() < WireLimits.messageByteCount)
     }
 
+    @Test("a daemon's longest output fits a snapshot header beside all the cursors and the longest bindings")
+    func longestOutput() throws {
+        var header = Sample.header
+        header.kind = DaemonKind(name: String(repeating: "k", count: WireLimits.kindNameByteCount), schemaVersion: .max)
+        header.cursors = cursors(WireLimits.cursorCount)
+        header.outputLanes = []
+        header.bindings = [UInt8](repeating: 1, count: WireLimits.bindingsByteCount)
+        header.headPayload = [UInt8](repeating: 2, count: WireLimits.outputPayloadByteCount)
+        check(header, refusedWith: nil)
+    }
+
     @Test("a snapshot header fits a message together with the longest order")
     func headerSize() throws {
         var header = Sample.header

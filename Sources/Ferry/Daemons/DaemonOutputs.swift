@@ -32,16 +32,18 @@ public struct DaemonOutputs: Sendable {
 
     /// Appends an output to the daemon's own chain.
     ///
-    /// - Parameter payload: at most `WireLimits.eventPayloadByteCount` bytes; a longer one counts as a throw of `process`.
+    /// - Parameter payload: at most `WireLimits.outputPayloadByteCount` bytes, since the last output travels with the daemon in the header of
+    ///   its snapshot; a longer one counts as a throw of `process`.
     public mutating func emit(_ payload: [UInt8]) {
-        if admit(payload) { emitted.append(payload) }
+        if admit(payload, limit: WireLimits.outputPayloadByteCount) { emitted.append(payload) }
     }
 
     /// Delivers a payload to a daemon, itself included, after `process` has returned; never re-entrant.
     ///
     /// - Parameter payload: at most `WireLimits.eventPayloadByteCount` bytes; a longer one counts as a throw of `process`.
     public mutating func deliver(_ payload: [UInt8], to destination: OriginHash) {
-        if admit(payload) { deliveries.append(Delivery(destination: destination, payload: payload)) }
+        guard admit(payload, limit: WireLimits.eventPayloadByteCount) else { return }
+        deliveries.append(Delivery(destination: destination, payload: payload))
     }
 
     /// A generator whose numbers depend on lineage, emitter and sequence alone, so that a replay draws the same ones.
@@ -55,9 +57,9 @@ public struct DaemonOutputs: Sendable {
         set { generator = newValue }
     }
 
-    private mutating func admit(_ payload: [UInt8]) -> Bool {
+    private mutating func admit(_ payload: [UInt8], limit: Int) -> Bool {
         byteCount += payload.count
-        guard payload.count <= WireLimits.eventPayloadByteCount, byteCount <= Self.maximumByteCount,
+        guard payload.count <= limit, byteCount <= Self.maximumByteCount,
             emitted.count + deliveries.count < Self.maximumCount
         else {
             failure = FerryError(.limitExceeded, "the outputs of one event exceed their count or byte limit")

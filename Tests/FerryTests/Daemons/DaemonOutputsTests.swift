@@ -36,9 +36,13 @@ import Testing
         #expect(outputs.failure?.code == .limitExceeded)
         outputs.reopen(link: link(2))
         #expect(outputs.failure == nil && outputs.emitted.isEmpty && outputs.deliveries.isEmpty)
-        outputs.emit([UInt8](repeating: 0, count: WireLimits.eventPayloadByteCount))
+        outputs.emit([UInt8](repeating: 0, count: WireLimits.outputPayloadByteCount))
+        outputs.deliver([UInt8](repeating: 0, count: WireLimits.eventPayloadByteCount), to: OriginHash(rawValue: 1))
         #expect(outputs.failure == nil)
-        outputs.emit([UInt8](repeating: 0, count: WireLimits.eventPayloadByteCount + 1))
+        outputs.emit([UInt8](repeating: 0, count: WireLimits.outputPayloadByteCount + 1))
+        #expect(outputs.failure?.code == .limitExceeded)
+        outputs.reopen(link: link(3))
+        outputs.deliver([UInt8](repeating: 0, count: WireLimits.eventPayloadByteCount + 1), to: OriginHash(rawValue: 1))
         #expect(outputs.failure?.code == .limitExceeded)
     }
 }
