@@ -150,8 +150,6 @@ actor DaemonHost {
     /// Becomes the stub that redirects: the key is wiped, the state released elsewhere.
     func retire(_ migration: MigrationID) -> Bool {
         guard ownership.retire(migration) else { return false }
-        keypair?.wipe()
-        keypair = nil
         chain = ChainBuilder(origin: origin)
         release()
         return true
@@ -164,8 +162,10 @@ actor DaemonHost {
         return true
     }
 
-    /// Gives the state up: the daemon was stopped, or its restored copy is not wanted.
+    /// Gives key and state up: the daemon has gone, was stopped, or its restored copy is not wanted.
     func release() {
+        keypair?.wipe()
+        keypair = nil
         if let daemon = daemon.take() { DaemonRelease.release(daemon) }
     }
 

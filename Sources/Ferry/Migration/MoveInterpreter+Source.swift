@@ -1,3 +1,4 @@
+internal import CoreMetrics
 internal import FerryChunking
 internal import FerryCrypto
 internal import FerryStateMachines
@@ -61,7 +62,11 @@ extension MoveInterpreter {
     }
 
     func commit(_ daemon: EntityID, _ moved: Moved) async {
-        _ = await core.table.host(daemon.originHash)?.commit(moved)
+        if await core.table.host(daemon.originHash)?.commit(moved) == true { return }
+        core.logger.error(
+            "a daemon that is not fenced for the move was to be committed: two owners are possible",
+            metadata: ["migration": "\(moved.migration)", "daemon": "\(daemon.originHash)", "epoch": "\(moved.epoch)"])
+        core.metrics.defects.increment()
     }
 
     func retire(_ migration: MigrationID, _ daemon: EntityID, _ moved: Moved) async {

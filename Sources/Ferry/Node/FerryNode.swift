@@ -38,7 +38,7 @@ public final class FerryNode: Service, Sendable {
 
     /// Begins a daemon's life on this node.
     ///
-    /// - Parameter identity: the daemon's key, which the node wipes when the daemon has moved away; nil draws a new one.
+    /// - Parameter identity: the daemon's key, which the node wipes when the daemon has moved away or is stopped; nil draws a new one.
     /// - Returns: the daemon's public key.
     /// - Throws: `.daemonExists`, `.limitExceeded`, `.shuttingDown`, `.crypto`.
     @discardableResult
@@ -62,7 +62,7 @@ public final class FerryNode: Service, Sendable {
         return host.entity
     }
 
-    /// Ends a daemon's life on this node; its state is gone.
+    /// Ends a daemon's life on this node: its state is gone, its key wiped.
     ///
     /// - Throws: `.daemonNotFound`; `.daemonMoving` while a move holds it.
     public func stop(_ daemon: OriginHash) async throws(FerryError) {

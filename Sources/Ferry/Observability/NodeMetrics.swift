@@ -8,6 +8,8 @@ struct NodeMetrics: Sendable {
     let processedEvents = Counter(label: "ferry_events_processed")
     let failedEvents = Counter(label: "ferry_events_failed")
     let failedDeliveries = Counter(label: "ferry_deliveries_failed")
+    /// What must not happen, and did.
+    let defects = Counter(label: "ferry_defects")
     let pause = Timer(label: "ferry_move_pause")
     let duration = Timer(label: "ferry_move_duration")
     let stateBytes = Recorder(label: "ferry_move_state_bytes")

@@ -19,7 +19,9 @@ import Testing
             for value in UInt64(0)..<100 { try await nodes[0].deliver(payload(value), to: entity.originHash) }
             #expect(await nodes[0].daemons.map(\.processedEventCount) == [100])
             auditor.expectContinuity(of: entity.originHash)
+            #expect(keypair.canSign)
             try await nodes[0].stop(entity.originHash)
+            #expect(!keypair.canSign)
             #expect(await nodes[0].daemons.isEmpty)
             let gone = await #expect(throws: FerryError.self) { try await nodes[0].stop(entity.originHash) }
             #expect(gone?.code == .daemonNotFound)
