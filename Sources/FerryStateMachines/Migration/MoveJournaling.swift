@@ -57,4 +57,16 @@ struct MoveProgressState {
         byteCount = count
         movedAt = now
     }
+
+    /// What operators see of one role.
+    func view(
+        _ role: MoveRole, of attempt: MoveAttempt, retryCount: Int, stall: String, isInDoubt: Bool, budgets: PhaseBudgets,
+        outcome: MoveOutcome?
+    ) -> MoveView {
+        MoveView(
+            migration: attempt.migration, daemon: attempt.order.daemon, role: role, source: attempt.order.source,
+            target: attempt.order.target, phase: phase, startedAt: startedAt, phaseEnteredAt: phaseEnteredAt, byteCount: byteCount,
+            totalByteCount: totalByteCount, retryCount: retryCount, stall: stall, isInDoubt: isInDoubt,
+            bound: budgets.publishedBound(byteCount: totalByteCount), outcome: outcome)
+    }
 }

@@ -157,11 +157,9 @@ struct OrchestratorMachine: ~Copyable {
     var bound: Duration { environment.budgets.publishedBound(byteCount: progress.totalByteCount) }
 
     var view: MoveView {
-        MoveView(
-            migration: attempt.migration, daemon: attempt.order.daemon, role: .orchestrator, source: attempt.order.source,
-            target: attempt.order.target, phase: progress.phase, startedAt: progress.startedAt, phaseEnteredAt: progress.phaseEnteredAt,
-            byteCount: progress.byteCount, totalByteCount: progress.totalByteCount, retryCount: retry.count, stall: stall,
-            isInDoubt: isInDoubt, bound: bound, outcome: outcome)
+        progress.view(
+            .orchestrator, of: attempt, retryCount: retry.count, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
+            outcome: outcome)
     }
 }
 

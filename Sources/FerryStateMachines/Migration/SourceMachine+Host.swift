@@ -196,10 +196,8 @@ extension SourceMachine {
     var view: MoveView {
         var isInDoubt = false
         if case .committed = state { isInDoubt = true }
-        return MoveView(
-            migration: attempt.migration, daemon: attempt.order.daemon, role: .source, source: attempt.order.source,
-            target: attempt.order.target, phase: progress.phase, startedAt: progress.startedAt, phaseEnteredAt: progress.phaseEnteredAt,
-            byteCount: progress.byteCount, totalByteCount: progress.totalByteCount, retryCount: retry.count, stall: stall,
-            isInDoubt: isInDoubt, bound: environment.budgets.publishedBound(byteCount: progress.totalByteCount), outcome: outcome)
+        return progress.view(
+            .source, of: attempt, retryCount: retry.count, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
+            outcome: outcome)
     }
 }

@@ -158,10 +158,8 @@ extension TargetMachine {
     var view: MoveView {
         var isInDoubt = false
         if case .took = state { isInDoubt = true }
-        return MoveView(
-            migration: attempt.migration, daemon: attempt.order.daemon, role: .target, source: attempt.order.source,
-            target: attempt.order.target, phase: progress.phase, startedAt: progress.startedAt, phaseEnteredAt: progress.phaseEnteredAt,
-            byteCount: progress.byteCount, totalByteCount: progress.totalByteCount, retryCount: retry.count, stall: stall,
-            isInDoubt: isInDoubt, bound: environment.budgets.publishedBound(byteCount: progress.totalByteCount), outcome: outcome)
+        return progress.view(
+            .target, of: attempt, retryCount: retry.count, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
+            outcome: outcome)
     }
 }
