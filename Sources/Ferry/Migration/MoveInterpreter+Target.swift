@@ -9,6 +9,7 @@ extension MoveInterpreter {
     /// A daemon on its way in.
     struct Arrival {
         let request: AdmissionRequest
+        let reservation: ArrivalReservation
         let progress = TransferProgress()
         var task: Task<Void, Never>?
         var stream: IncomingStream?
@@ -16,8 +17,14 @@ extension MoveInterpreter {
     }
 
     func reserve(_ migration: MigrationID, _ request: AdmissionRequest) {
-        let refusal = self.refusal(of: request)
-        if refusal == nil { arrivals[migration] = Arrival(request: request) }
+        var refusal = self.refusal(of: request)
+        if refusal == nil {
+            if let reservation = memory.reserve(offer: request.offer.predictedByteCount) {
+                arrivals[migration] = Arrival(request: request, reservation: reservation)
+            } else {
+                refusal = FailureReason(.noCapacity, "the states on their way in leave no room for another")
+            }
+        }
         dispatcher.admitted(migration, refusal: refusal, now: core.now, wallClock: WallClock.nanoseconds)
     }
 
@@ -46,7 +53,8 @@ extension MoveInterpreter {
     func restore(_ migration: MigrationID, _ snapshot: SnapshotHeader, from node: NodeKey, stream: UInt64) {
         guard let arrival = arrivals[migration], arrival.task == nil else { return }
         let session = announcements[migration] ?? core.sessions.existing(node)
-        let progress = arrival.progress
+        let (progress, reservation) = (arrival.progress, arrival.reservation)
+        let limit = min(core.limits.stateByteCount, memory.longestState(offer: arrival.request.offer.predictedByteCount))
         arrivals[migration]?.task = Task {
             do {
                 guard let session else { throw FailureReason(.unreachable, "the session with the source is gone") }
@@ -54,7 +62,7 @@ extension MoveInterpreter {
                 guard arrivals[migration] != nil else { throw CancellationError() }
                 arrivals[migration]?.stream = incoming
                 await report { $0.restoreBegan(migration, now: $1, wallClock: $2) }
-                let (daemon, trailer) = try await read(snapshot, from: incoming, progress)
+                let (daemon, trailer) = try await read(snapshot, from: incoming, limit, reservation, progress)
                 await restored(migration, daemon, snapshot, trailer)
             } catch {
                 let reason = Self.reason(error, "the restore")
@@ -66,15 +74,18 @@ extension MoveInterpreter {
     /// Runs outside of this actor: the restore is user code.
     @concurrent
     private nonisolated func read(
-        _ snapshot: SnapshotHeader, from stream: IncomingStream, _ progress: TransferProgress
+        _ snapshot: SnapshotHeader, from stream: IncomingStream, _ limit: UInt64, _ reservation: ArrivalReservation,
+        _ progress: TransferProgress
     ) async throws -> (any Daemon, ChunkTrailer) {
         guard let registration = core.registrations.first(where: { $0.accepts(snapshot.kind) }) else {
             throw FailureReason(.factoryNotFound)
         }
         var reader = SnapshotReader(
-            from: stream, compressors: core.compressors, maximumStateByteCount: Int(clamping: core.limits.stateByteCount)
+            from: stream, compressors: core.compressors, maximumStateByteCount: Int(clamping: limit)
         ) { stateByteCount, _ in
             progress.byteCount = UInt64(stateByteCount)
+            // The reader has no way to be told; the stream's end reaches it with the next chunk.
+            if !reservation.cover(UInt64(stateByteCount)) { stream.cancel(code: 0) }
         }
         let daemon = try await registration.type.init(restoring: &reader)
         return (daemon, try await reader.finish())

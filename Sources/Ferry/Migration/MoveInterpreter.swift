@@ -12,6 +12,7 @@ internal import Tracing
 /// outlived: its phase's deadline passes, the dispatcher gives the move up, and a result that comes later finds nobody.
 actor MoveInterpreter {
     let core: MoveSurroundings
+    let memory: ArrivalMemory
     var dispatcher: MigrationDispatcher
     var orders: [MigrationID: OrderedMove] = [:]
     /// The last change of a daemon's standing that was begun and may still wait for its isolation, by daemon.
@@ -46,6 +47,7 @@ actor MoveInterpreter {
 
     init(core: MoveSurroundings, environment: MoveEnvironment) {
         self.core = core
+        memory = ArrivalMemory(byteCount: core.limits.arrivingByteCount ?? PhysicalMemory.byteCount / 4 * 3)
         dispatcher = MigrationDispatcher(environment: environment)
     }
 

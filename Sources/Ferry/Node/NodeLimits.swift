@@ -4,7 +4,10 @@ public struct NodeLimits: Sendable, Hashable {
     public var daemonCount = 10_000
     /// The longest state that is taken in, in bytes; 1 to 2^48.
     public var stateByteCount: UInt64 = 1 << 48
-    /// Moves in which this node takes part at once; 1 to 10,000.
+    /// Bytes of all states on their way in at once, by their sources' offers and by what has arrived; 1 to 2^48. By default three
+    /// quarters of the machine's memory.
+    public var arrivingByteCount: UInt64?
+    /// Moves in which this node takes part at once, those that any one peer has ordered at most a quarter of it; 1 to 10,000.
     public var moveCount = 64
     /// Plain bytes in one chunk of a snapshot; 64 KiB to 4 MiB.
     public var chunkByteCount = 256 << 10
@@ -24,6 +27,7 @@ public struct NodeLimits: Sendable, Hashable {
         }
         check("daemonCount", daemonCount, 1...1_000_000)
         check("stateByteCount", stateByteCount, 1...(1 << 48))
+        if let arrivingByteCount { check("arrivingByteCount", arrivingByteCount, 1...(1 << 48)) }
         check("moveCount", moveCount, 1...10_000)
         check("chunkByteCount", chunkByteCount, (64 << 10)...(4 << 20))
         check("pendingDeliveryCount", pendingDeliveryCount, 1...1_000_000)

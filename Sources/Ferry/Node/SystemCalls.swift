@@ -17,6 +17,15 @@ enum WallClock {
     }
 }
 
+/// The machine's memory.
+enum PhysicalMemory {
+    /// All of it, used or not; 2^48 when the system does not say.
+    static var byteCount: UInt64 {
+        let (pages, pageByteCount) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+        return pages > 0 && pageByteCount > 0 ? UInt64(pages) * UInt64(pageByteCount) : 1 << 48
+    }
+}
+
 /// The C library's allocator, which its Swift module does not list: the functions are looked up by name.
 package enum Heap {
     /// Gives free pages back to the system: after a daemon with a large state has gone, the node shall be small again.
