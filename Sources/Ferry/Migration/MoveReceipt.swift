@@ -1,4 +1,5 @@
 public import FerryCrypto
+internal import FerryStateMachines
 public import FerryWire
 
 /// Both signed halves of a hand-over.
@@ -34,19 +35,6 @@ public struct MoveReceipt: Sendable, Hashable {
     ///
     /// - Throws: `.unsupported` when the provider lacks ed25519 or SHA-256.
     public func isValid(crypto: CryptoProvider) throws(CryptoFailure) -> Bool {
-        guard let encoded = try? release.release.encoded() else { return false }
-        let algorithm = try crypto.sha256
-        let digest = [UInt8](rawCapacity: HashName.sha256.digestByteCount) { algorithm.hash(encoded.rawSpan, into: &$0) }
-        guard let hash = ReleaseHash(digest), take.release == hash, take.migration == release.release.migration,
-            take.epoch == release.release.epoch, take.lineage == release.release.lineage, take.daemon == release.release.daemon,
-            take.target == release.release.target, take.targetBoot == release.release.targetBoot
-        else { return false }
-        let released = Release.signedBytes(hash)
-        let taken = take.signedBytes
-        // One after the other: `&&` would widen the error's type.
-        guard try take.daemon.isValid(release.daemonSignature, for: released.rawSpan, crypto: crypto) else { return false }
-        guard try release.release.source.isValid(release.nodeSignature, for: released.rawSpan, crypto: crypto) else { return false }
-        guard try take.daemon.isValid(take.daemonSignature, for: taken.rawSpan, crypto: crypto) else { return false }
-        return try take.target.isValid(take.nodeSignature, for: taken.rawSpan, crypto: crypto)
+        try HandOverProofs.areHalves(release, take, crypto: crypto)
     }
 }

@@ -1,8 +1,8 @@
-internal import FerryCrypto
-internal import FerryWire
+package import FerryCrypto
+package import FerryWire
 
 /// Makes and checks the signed halves of the hand-over; everything here is a function of its arguments.
-enum HandOverProofs {
+package enum HandOverProofs {
     /// SHA-256 of the release's canonical bytes; nil when it has no encoding or the provider no SHA-256.
     static func hash(_ release: Release, crypto: CryptoProvider) -> ReleaseHash? {
         guard let bytes = try? release.encoded(), let algorithm = try? crypto.sha256 else { return nil }
@@ -36,6 +36,22 @@ enum HandOverProofs {
         let bytes = take.signedBytes
         return isValid(take.daemonSignature, by: take.daemon, bytes, crypto: crypto)
             && isValid(take.nodeSignature, by: take.target, bytes, crypto: crypto)
+    }
+
+    /// Whether a take is the other half of this very release.
+    static func isHalf(_ take: Take, of release: Release, hash: ReleaseHash) -> Bool {
+        take.release == hash && take.migration == release.migration && take.epoch == release.epoch && take.lineage == release.lineage
+            && take.daemon == release.daemon && take.target == release.target && take.targetBoot == release.targetBoot
+    }
+
+    /// Whether all four signatures hold and both halves are about one hand-over of one daemon.
+    ///
+    /// - Throws: `.unsupported` when the provider lacks ed25519 or SHA-256.
+    package static func areHalves(_ signed: SignedRelease, _ take: Take, crypto: CryptoProvider) throws(CryptoFailure) -> Bool {
+        _ = try crypto.sha256
+        _ = try crypto.ed25519
+        guard let hash = hash(signed.release, crypto: crypto), isHalf(take, of: signed.release, hash: hash) else { return false }
+        return isValid(signed, hash: hash, crypto: crypto) && isValid(take, crypto: crypto)
     }
 
     static func sign(_ moved: Moved, daemon: EntityKeypair) throws(CryptoFailure) -> Moved {

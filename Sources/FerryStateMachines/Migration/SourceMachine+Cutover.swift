@@ -80,9 +80,8 @@ extension SourceMachine {
 
     mutating func taken(_ take: Take, _ committed: Committed, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
         let release = committed.released.release.release
-        guard take.migration == attempt.migration, take.epoch == attempt.epoch, take.lineage == release.lineage,
-            take.daemon == release.daemon, take.release == committed.released.hash, take.target == release.target,
-            take.targetBoot == release.targetBoot, HandOverProofs.isValid(take, crypto: environment.crypto)
+        guard HandOverProofs.isHalf(take, of: release, hash: committed.released.hash),
+            HandOverProofs.isValid(take, crypto: environment.crypto)
         else { return .unproven }
         state = .taking(committed, take)
         stopTimers()
