@@ -13,6 +13,8 @@ internal import Tracing
 actor MoveInterpreter {
     let core: MoveSurroundings
     let memory: ArrivalMemory
+    /// Signalled whenever the dispatcher's wishes are carried out.
+    nonisolated let progressed = Signal()
     var dispatcher: MigrationDispatcher
     var orders: [MigrationID: OrderedMove] = [:]
     /// The last change of a daemon's standing that was begun and may still wait for its isolation, by daemon.
@@ -165,6 +167,7 @@ actor MoveInterpreter {
         while let action = dispatcher.nextAction() { await perform(action) }
         isDraining = false
         rearm()
+        progressed.signal()
     }
 
     private func perform(_ action: MigrationAction) async {

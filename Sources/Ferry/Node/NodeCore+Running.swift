@@ -70,11 +70,17 @@ extension NodeCore {
             if phase >= .shuttingDown { break }
             try await phaseChanged.waitOrCancel(after: ticket)
         }
-        let deadline = ContinuousClock.now + Self.drainTimeout
-        while await moves.isBusy, ContinuousClock.now < deadline {
-            try await ContinuousClock().sleep(for: .milliseconds(20))
+        let moves = moves
+        let now = moves.core.now
+        let deadline = now + Self.drainTimeout
+        let timer = LinkTimer { moves.progressed.signal() }
+        defer { timer.cancel() }
+        timer.arm(after: now, until: deadline)
+        while true {
+            let ticket = moves.progressed.ticket
+            guard await moves.isBusy, moves.core.now < deadline else { throw Stopped() }
+            try await moves.progressed.waitOrCancel(after: ticket)
         }
-        throw Stopped()
     }
 
     /// Takes no new moves, lets those under way end, and stops.
