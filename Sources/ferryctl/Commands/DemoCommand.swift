@@ -30,7 +30,7 @@ struct DemoRoleCommand: AsyncParsableCommand {
         let commands = RoleLines()
         LineAssembler.read(FileHandle.standardInput, into: commands)
         await RoleRunner.run(configuration, network: nil, commands: commands.stream) { event in
-            FileHandle.standardOutput.write(Data((RoleLine.encode(event) + "\n").utf8))
+            FileHandle.standardOutput.put(RoleLine.encode(event) + "\n")
         }
     }
 }

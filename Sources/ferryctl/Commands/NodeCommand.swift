@@ -85,7 +85,7 @@ private struct Drain: Service {
 /// The node's events as JSON lines on standard output.
 struct NodeEvents: NodeObserver {
     static func write(_ event: String, _ fields: [(String, JSONValue)]) {
-        FileHandle.standardOutput.write(Data((JSONValue.object([("event", .string(event))] + fields).text + "\n").utf8))
+        FileHandle.standardOutput.put(JSONValue.object([("event", .string(event))] + fields).text + "\n")
     }
 
     func move(_ migration: MigrationID, of daemon: OriginHash, as role: MoveRole, reached phase: MigrationPhase) {

@@ -9,7 +9,7 @@ struct OutputOptions: ParsableArguments {
     /// Prints a line for a person.
     func say(_ line: String) {
         let handle = jsonPath == "-" ? FileHandle.standardError : FileHandle.standardOutput
-        handle.write(Data((line + "\n").utf8))
+        handle.put(line + "\n")
     }
 
     /// Writes the command's JSON object, if one was asked for.
@@ -17,7 +17,7 @@ struct OutputOptions: ParsableArguments {
         guard let jsonPath else { return }
         let data = Data((value.text + "\n").utf8)
         if jsonPath == "-" {
-            FileHandle.standardOutput.write(data)
+            FileHandle.standardOutput.put(String(decoding: data, as: UTF8.self))
         } else {
             do {
                 try data.write(to: URL(fileURLWithPath: jsonPath))
@@ -55,7 +55,7 @@ struct CommandResult {
 enum Console {
     /// One clear line on standard error.
     static func complain(_ message: String) {
-        FileHandle.standardError.write(Data("ferryctl: \(message)\n".utf8))
+        FileHandle.standardError.put("ferryctl: \(message)\n")
     }
 
     /// Whether standard error is a terminal: progress bars and colour only there.
@@ -64,6 +64,11 @@ enum Console {
     /// Replaces the current terminal line.
     static func status(_ text: String) {
         guard isTerminal else { return }
-        FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+        FileHandle.standardError.put("\r\u{1B}[2K\(text)")
     }
+}
+
+extension FileHandle {
+    /// Writes text; a reader that has left, as `head` does, is no reason to fail.
+    func put(_ text: String) { try? write(contentsOf: Data(text.utf8)) }
 }
