@@ -98,9 +98,9 @@ struct NodeIdentityFileTests {
     @Test("a read-only file of the owner is accepted")
     func strictMode() throws {
         try removingFolder {
-            _ = try NodeIdentity.create(at: path, crypto: crypto)
+            let created = try NodeIdentity.create(at: path, crypto: crypto)
             try FileManager.default.setAttributes([.posixPermissions: 0o400], ofItemAtPath: path)
-            _ = try NodeIdentity(contentsOf: path, crypto: crypto)
+            #expect(try NodeIdentity(contentsOf: path, crypto: crypto).nodeKey == created.nodeKey)
         }
     }
 

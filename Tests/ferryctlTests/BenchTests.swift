@@ -107,10 +107,14 @@ import Testing
         let window = FlightWindow(limit: 10)
         await window.enter(11)
         async let second: Void = window.enter(5)
+        for _ in 0..<1_000_000 where !window.isHolding { await Task.yield() }
+        #expect(window.isHolding)
         window.leave(11)
         await second
+        #expect(!window.isHolding)
         window.open()
         await window.enter(1_000)
+        #expect(!window.isHolding)
     }
 }
 

@@ -13,6 +13,9 @@ final class FlightWindow: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    /// Whether the sender waits now.
+    var isHolding: Bool { state.withLock { $0.waiting != nil } }
+
     /// Waits until `byteCount` more are within the limit; alone, any number is.
     func enter(_ byteCount: Int) async {
         await withCheckedContinuation { continuation in
