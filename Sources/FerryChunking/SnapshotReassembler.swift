@@ -29,6 +29,8 @@ public struct SnapshotReassembler: Sendable {
     private var assemblies: [OriginHash: Assembly] = [:]
     private var latest: [OriginHash: UInt64] = [:]
     private let maximumAge: Duration
+    /// No assembly's last progress was before this: until it is `maximumAge` ago there is nothing to sweep, and no piece pays for looking.
+    private var earliestProgress: Duration?
 
     /// - Parameter maximumAge: assemblies without progress for this long are dropped when the next piece comes.
     public init(maximumAge: Duration = .seconds(300)) {
@@ -38,6 +40,12 @@ public struct SnapshotReassembler: Sendable {
     /// How many assemblies wait for pieces.
     public var pendingCount: Int { assemblies.count }
 
+    /// The latest sequence that any accepted piece of a daemon's snapshots had: older ones are refused.
+    public func latestSequence(of origin: OriginHash) -> UInt64? { latest[origin] }
+
+    /// How many pieces a daemon's pending assembly consists of; nil when none is pending.
+    public func totalCount(of origin: OriginHash) -> UInt32? { assemblies[origin]?.totalCount }
+
     /// Takes one piece.
     ///
     /// - Parameter now: time since any fixed point; never goes back.
@@ -45,7 +53,7 @@ public struct SnapshotReassembler: Sendable {
     ///   `.totalChunksMismatch`, `.tooManyPendingBytes`.
     public mutating func feed(_ piece: SnapshotPiece, now: Duration) throws(ChunkingError) -> Outcome {
         try Self.checkCounts(piece)
-        sweep(now: now, maximumAge: maximumAge)
+        if earliestProgress.map({ now - $0 >= maximumAge }) ?? true { sweep(now: now, maximumAge: maximumAge) }
         guard (1...WireLimits.netMeshChunkByteCount).contains(piece.bytes.count) else {
             throw ChunkingError(.chunkTooLarge, "a piece has 1 to \(WireLimits.netMeshChunkByteCount) bytes, not \(piece.bytes.count)")
         }
@@ -73,6 +81,7 @@ public struct SnapshotReassembler: Sendable {
     public mutating func sweep(now: Duration, maximumAge: Duration) -> Int {
         let before = assemblies.count
         assemblies = assemblies.filter { now - $0.value.lastProgress < maximumAge }
+        earliestProgress = assemblies.values.reduce(now) { min($0, $1.lastProgress) }
         return before - assemblies.count
     }
 

@@ -21,6 +21,9 @@ public struct IdentityEnvelope: Hashable, Sendable {
     let sealedSeed: FixedBytes32
     let tag: FixedBytes16
 
+    /// The sealed seed and its tag, 48 bytes.
+    public var ciphertext: [UInt8] { sealedSeed.bytes + tag.bytes }
+
     /// Parses exactly 209 bytes with the right version; nil for all else. The fields are checked when the envelope is opened.
     public init?(copying bytes: RawSpan) {
         guard bytes.byteCount == Self.byteCount, bytes.byte(at: 0) == Self.version,
@@ -111,7 +114,7 @@ public struct IdentityEnvelope: Hashable, Sendable {
         do throws(CryptoFailure) {
             let shared = try identity.sharedSecret(with: ephemeralKey)
             let key = Self.sealingKey(shared)
-            let sealed = sealedSeed.bytes + tag.bytes
+            let sealed = ciphertext
             return try SecretBytes(byteCount: 32, allocator: crypto.secrets) { output throws(CryptoFailure) in
                 try crypto.openExtended(
                     sealed.rawSpan, key: key, nonce: Self.nonce(ephemeralKey: ephemeralKey, target: targetStaticKey),

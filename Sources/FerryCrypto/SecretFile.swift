@@ -13,6 +13,13 @@ enum SecretFile {
     ///
     /// - Throws: `.identityFile` naming path and cause: missing, not a regular file, another owner, accessible by others, another length.
     static func read(_ path: String, byteCount: Int, allocator: any SecretAllocator) throws(CryptoFailure) -> SecretBytes {
+        try read(path, byteCounts: byteCount...byteCount, allocator: allocator)
+    }
+
+    /// Reads a file with one of several lengths straight into secret memory.
+    ///
+    /// - Throws: `.identityFile`, as for one length.
+    static func read(_ path: String, byteCounts: ClosedRange<Int>, allocator: any SecretAllocator) throws(CryptoFailure) -> SecretBytes {
         // Without O_NONBLOCK a FIFO would block here, before its kind can be told.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw failure(path, systemError()) }
@@ -24,8 +31,10 @@ enum SecretFile {
         guard status.st_mode & 0o077 == 0 else {
             throw failure(path, "accessible by group or others (mode 0\(String(status.st_mode & 0o777, radix: 8))); chmod 600 it")
         }
-        guard Int(status.st_size) == byteCount else {
-            throw failure(path, "truncated or not an identity (\(status.st_size) bytes instead of \(byteCount))")
+        let byteCount = Int(status.st_size)
+        guard byteCounts.contains(byteCount) else {
+            let expected = byteCounts.count == 1 ? "\(byteCounts.lowerBound)" : "\(byteCounts.lowerBound) to \(byteCounts.upperBound)"
+            throw failure(path, "truncated or not an identity (\(byteCount) bytes instead of \(expected))")
         }
         return try SecretBytes(byteCount: byteCount, allocator: allocator) { output throws(CryptoFailure) in
             while output.freeCapacity > 0 {
@@ -33,6 +42,25 @@ enum SecretFile {
                 guard count > 0 else { throw failure(path, "truncated while it was read") }
             }
         }
+    }
+
+    /// Reads an open descriptor to its end straight into secret memory.
+    ///
+    /// - Throws: `.identityFile` naming `name` and cause: unreadable, or more than `limit` bytes.
+    static func read(
+        descriptor: Int32, name: String, limit: Int, allocator: any SecretAllocator
+    ) throws(CryptoFailure) -> SecretBytes {
+        var byteCount = 0
+        let contents = try SecretBytes(byteCount: limit + 1, allocator: allocator) { output throws(CryptoFailure) in
+            while output.freeCapacity > 0 {
+                guard let count = readSome(descriptor, into: &output) else { throw failure(name, systemError()) }
+                guard count > 0 else { break }
+            }
+            byteCount = output.byteCount
+            while output.freeCapacity > 0 { output.append(UInt8(0)) }
+        }
+        guard byteCount <= limit else { throw failure(name, "longer than \(limit) bytes") }
+        return SecretBytes(copying: contents.bytes.extracting(0..<byteCount), allocator: allocator)
     }
 
     /// Makes a new file of mode 0600 that holds `contents` on disk, complete from the moment it appears; missing folders get mode 0700.

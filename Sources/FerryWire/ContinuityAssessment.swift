@@ -46,14 +46,15 @@ public func assessContinuity(of log: [CausalEvent], after anchor: ChainAnchor? =
 }
 
 private func judgeFirst(_ first: CausalLink, after anchor: ChainAnchor?) -> Continuity {
-    guard let anchor else {
-        return first.sequence == 1 ? judge(first, after: .genesis(first.origin), payload: []) : .unverifiable
+    // Nothing precedes the first output of a chain, so a payload there is forged.
+    if let anchor, anchor.link.sequence == 0, anchor.headPayload?.isEmpty == false { return .unverifiable }
+    if first.sequence == 1 {
+        // A log from the very beginning needs no snapshot, wherever the one at hand stands.
+        let verdict = judge(first, after: .genesis(first.origin), payload: [])
+        guard let anchor, anchor.link.sequence == 0, verdict != .continuous(through: 1) else { return verdict }
+        return judge(first, after: anchor.link, payload: [])
     }
-    if anchor.link.isGenesis {
-        // Nothing precedes the first output, so a payload there is forged.
-        return anchor.headPayload?.isEmpty ?? true ? judge(first, after: anchor.link, payload: []) : .unverifiable
-    }
-    guard let payload = anchor.headPayload else { return .unverifiable }
+    guard let anchor, let payload = anchor.headPayload else { return .unverifiable }
     return judge(first, after: anchor.link, payload: payload)
 }
 

@@ -71,6 +71,16 @@ public struct EntityID: ByteIdentifier {
     public init(rawValue: FixedBytes32) { self.rawValue = rawValue }
 }
 
+extension EntityID: Comparable {
+    /// Orders by bytes, the first one first.
+    public static func < (left: Self, right: Self) -> Bool {
+        let (left, right) = (left.rawValue, right.rawValue)
+        // The words were read little-endian, so their last byte counts least only after swapping.
+        return (left.head.low.byteSwapped, left.head.high.byteSwapped, left.tail.low.byteSwapped, left.tail.high.byteSwapped)
+            < (right.head.low.byteSwapped, right.head.high.byteSwapped, right.tail.low.byteSwapped, right.tail.high.byteSwapped)
+    }
+}
+
 /// A node's ed25519 public key: the part after `#` in an address.
 public struct NodeKey: ByteIdentifier {
     /// The key's 32 bytes.

@@ -20,6 +20,18 @@ public struct ContinuityProof: WireDecodable, Hashable, Sendable {
         self.toHash = toHash
     }
 
+    /// Spans two heads of one chain, in either order.
+    ///
+    /// A link's parent is the forward hash of the output *before* it, so each end of the proof is one sequence below its head; heads at
+    /// sequences 0 and 1 both give 0. Nil when the heads are of different daemons.
+    public init?(between one: CausalLink, and other: CausalLink) {
+        guard one.origin == other.origin else { return nil }
+        let (low, high) = one.sequence <= other.sequence ? (one, other) : (other, one)
+        self.init(
+            origin: one.origin, fromSequence: max(low.sequence, 1) - 1, toSequence: max(high.sequence, 1) - 1, fromHash: low.parent,
+            toHash: high.parent)
+    }
+
     /// Reads 40 bytes.
     ///
     /// - Throws: `.truncated`.

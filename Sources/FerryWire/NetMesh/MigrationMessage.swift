@@ -51,6 +51,24 @@ public enum MigrationMessage: Hashable, Sendable {
     }
 }
 
+extension MigrationMessage {
+    /// The name of the message's type, as net-mesh has it.
+    public var typeName: String {
+        switch self {
+        case .takeSnapshot: "TakeSnapshot"
+        case .snapshotReady: "SnapshotReady"
+        case .restoreComplete: "RestoreComplete"
+        case .replayComplete: "ReplayComplete"
+        case .cutoverNotify: "CutoverNotify"
+        case .cleanupComplete: "CleanupComplete"
+        case .migrationFailed: "MigrationFailed"
+        case .bufferedEvents: "BufferedEvents"
+        case .activateTarget: "ActivateTarget"
+        case .activateAck: "ActivateAck"
+        }
+    }
+}
+
 /// One of the pieces that a net-mesh snapshot is cut into.
 public struct SnapshotPiece: Hashable, Sendable {
     /// The daemon.
@@ -77,6 +95,12 @@ public struct SnapshotPiece: Hashable, Sendable {
 extension FailureReason {
     /// Whether the same order may be given again as it stands: only `notReady`.
     public var isRetriable: Bool { code == .notReady }
+
+    /// The name of the code, as net-mesh has it: `NotReady`, `FactoryNotFound`, ….
+    public var netMeshName: String {
+        let name = code.description
+        return name.prefix(1).uppercased() + name.dropFirst()
+    }
 
     /// The fixed text of net-mesh for its own codes, with the message in it; else the plain description.
     public var netMeshDescription: String {

@@ -16,7 +16,7 @@ public struct StateSnapshot: Hashable, Sendable {
     /// `CDS1`, little-endian: the first four bytes of versions 2 and 3.
     static let magic: UInt32 = 0x3153_4443
     /// The version that this type is.
-    static let version: UInt8 = 2
+    public static let version: UInt8 = 2
     /// Version byte of the envelopes that it may carry.
     static let envelopeVersion: UInt8 = 1
 
