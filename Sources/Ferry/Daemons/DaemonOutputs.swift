@@ -7,9 +7,11 @@ public struct DaemonOutputs: Sendable {
     /// The most payload bytes in answer to one event.
     public static let maximumByteCount = 8 << 20
 
-    private(set) var emitted: [[UInt8]] = []
+    /// What was emitted, in order.
+    package private(set) var emitted: [[UInt8]] = []
     private(set) var deliveries: [Delivery] = []
-    private(set) var failure: FerryError?
+    /// Why the answer counts as a throw, if it does.
+    package private(set) var failure: FerryError?
     private var byteCount = 0
     private var seed: Seed
     private var generator: EventRandom?
