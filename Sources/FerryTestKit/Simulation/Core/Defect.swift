@@ -1,0 +1,29 @@
+/// A deliberate mistake of a node, so that a test sees the simulator find it.
+///
+/// These are mistakes of the host around the machines, made in the node model. Those inside a machine need a hook there: the places are
+/// `MigrationDispatcher.deliver` (sender, role and epoch checks), `SourceMachine.receiveFromTarget` (Prepared before Commit),
+/// `TargetMachine.mismatch` (what is compared) and `OwnershipMachine.admit`.
+package enum Defect: String, CaseIterable, Sendable {
+    /// The source goes on processing after it has said that it is fenced.
+    case dropFence
+    /// The target becomes the owner when it has prepared, without commit and take.
+    case activateBeforeTake
+    /// The state that leaves lacks the last events that its cursors name.
+    case forgetTail
+    /// An event is acknowledged and never processed.
+    case acknowledgeUnprocessed
+    /// An emitter takes everybody's answers for its owner's, at the epoch it believes in.
+    case bypassEpochCheck
+    /// A source in doubt resumes by a timer of its own.
+    case resumeByTimer
+    /// A source that was told to resume does not.
+    case forgetResume
+    /// The restored copy of a move that was given up stays.
+    case keepStandby
+    /// The target says of its copy what was announced, not what it holds.
+    case skipComparison
+    /// The daemon's key leaves in the clear.
+    case leakKey
+    /// A source keeps the key after the take.
+    case keepKey
+}

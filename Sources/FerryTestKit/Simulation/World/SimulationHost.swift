@@ -1,0 +1,78 @@
+internal import Ferry
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+
+/// One daemon on one node, as `DaemonHost` keeps it: its value, its ownership, its chain.
+final class SimulationHost {
+    let truth: DaemonTruth
+    var ownership: OwnershipMachine
+    var daemon: any SimulatedDaemon
+    var keypair: EntityKeypair
+    var chain: ChainBuilder
+    /// What was frozen at the fence, so that a rollback is seen to change nothing.
+    var frozen: Frozen?
+    /// When the last change of its standing is done: they come in order.
+    var changedAt = Timestamp.zero
+    /// A copy that was restored to another state than was written.
+    var isWrong = false
+    /// An older copy, for the defect that forgets the tail.
+    var stale: (any SimulatedDaemon)?
+
+    struct Frozen: Hashable {
+        var state: [UInt8]
+        var cursors: [LaneCursor]
+        var head: CausalLink
+        var epoch: Epoch
+    }
+
+    init(spawning daemon: any SimulatedDaemon, keypair: EntityKeypair, truth: DaemonTruth) {
+        self.truth = truth
+        self.daemon = daemon
+        self.keypair = keypair
+        ownership = OwnershipMachine(spawning: truth.entity, lineage: truth.lineage)
+        chain = ChainBuilder(origin: truth.origin)
+    }
+
+    /// A restored copy; nil when it has more lanes than the node keeps.
+    init?(standby daemon: any SimulatedDaemon, migration: MigrationID, snapshot: SnapshotHeader, truth: DaemonTruth) {
+        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot) else { return nil }
+        self.truth = truth
+        self.daemon = daemon
+        self.ownership = ownership
+        keypair = EntityKeypair(publicOnly: snapshot.entity)
+        chain = ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload)
+    }
+
+    var isActive: Bool {
+        if case .active = ownership.standing { true } else { false }
+    }
+
+    var isStub: Bool {
+        if case .moved = ownership.standing { true } else { false }
+    }
+
+    var isStandby: Bool {
+        if case .standby = ownership.standing { true } else { false }
+    }
+
+    func header(epoch: Epoch, kind: DaemonKind) -> SnapshotHeader {
+        SnapshotHeader(
+            entity: truth.entity, lineage: truth.lineage, epoch: epoch, kind: kind, chainLink: chain.head, headPayload: chain.headPayload,
+            cursors: ownership.sortedCursors, outputLanes: [], bindings: [], createdAt: 0)
+    }
+
+    /// What may not change while the daemon is fenced.
+    func facts() throws -> Frozen {
+        Frozen(state: try daemon.snapshot(), cursors: ownership.sortedCursors, head: chain.head, epoch: ownership.epoch)
+    }
+}
+
+extension [UInt8] {
+    /// The summary of a state that was streamed as these bytes.
+    var stateSummary: StateSummary {
+        StateSummary(
+            chunkCount: UInt64((count + (16 << 10) - 1) / (16 << 10)), byteCount: UInt64(count),
+            digest: FixedBytes32(label: "ferry-simulated-state", self))
+    }
+}

@@ -1,0 +1,114 @@
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+
+// The target's actions.
+extension SimulationNode {
+    func reserve(_ migration: MigrationID, _ request: AdmissionRequest) {
+        var refusal: FailureReason?
+        let truth = world.daemon(request.order.daemon.originHash)
+        if let truth {
+            if hosts[truth.index].map({ !$0.isStub }) ?? false { refusal = FailureReason(.alreadyMigrating, "the daemon is here already") }
+            if world.strikes(.fullBuffer, 20) { refusal = FailureReason(.noCapacity, "no room") }
+        } else {
+            refusal = FailureReason(.daemonNotFound)
+        }
+        if refusal == nil, let truth { arrivals.append(DaemonArrival(migration: migration, daemon: truth)) }
+        dispatcher.admitted(migration, refusal: refusal, now: now, wallClock: wallClock)
+    }
+
+    private func arrival(_ migration: MigrationID) -> DaemonArrival? { arrivals.first { $0.migration == migration } }
+
+    func restore(_ migration: MigrationID, _ snapshot: SnapshotHeader, from source: NodeKey, _ stream: UInt64) {
+        guard let arrival = arrival(migration), arrival.snapshot == nil else { return }
+        arrival.snapshot = snapshot
+        let from = world.endpoint(of: source)?.index
+        guard let transfer = incoming.first(where: { $0.stream == stream && $0.from == from && $0.toBoot == endpoint.bootCount }) else {
+            return later(callbackTime()) { $0.restoreFailed(migration, "the session with the source is gone") }
+        }
+        arrival.transfer = transfer
+        if transfer.isOver, !transfer.isWhole {
+            return later(callbackTime()) { $0.restoreFailed(migration, "the stream broke") }
+        }
+        later(.zero) { $0.stateArrived(transfer) }
+    }
+
+    private func restoreFailed(_ migration: MigrationID, _ text: String) {
+        guard arrival(migration)?.host == nil else { return }
+        report { $0.restoreFailed(migration, FailureReason(.stateFailed, text), now: $1, wallClock: $2) }
+    }
+
+    /// Bytes of a stream have arrived, or its end.
+    func stateArrived(_ transfer: SimulationTransfer) {
+        guard let arrival = arrivals.first(where: { $0.transfer === transfer }), arrival.host == nil else { return }
+        let migration = arrival.migration
+        if !arrival.hasBegun {
+            arrival.hasBegun = true
+            report { $0.restoreBegan(migration, now: $1, wallClock: $2) }
+        }
+        report { dispatcher, now, _ in dispatcher.restoreProgress(migration, byteCount: UInt64(transfer.arrived.count), now: now) }
+        guard transfer.isWhole else { return }
+        arrival.transfer = nil
+        let bytes = transfer.arrived
+        later(callbackTime()) { $0.finishRestore(migration, bytes) }
+    }
+
+    func arrivalBroke(_ transfer: SimulationTransfer) {
+        incoming.removeAll { $0 === transfer }
+        guard let arrival = arrivals.first(where: { $0.transfer === transfer }), !transfer.isWhole else { return }
+        restoreFailed(arrival.migration, "the stream broke")
+    }
+
+    private func finishRestore(_ migration: MigrationID, _ bytes: [UInt8]) {
+        guard let arrival = arrival(migration), let snapshot = arrival.snapshot, arrival.host == nil else { return }
+        if world.strikes(.failingCallback, 30) { return restoreFailed(migration, "the restore threw") }
+        let isWrong = world.strikes(.wrongRestore, 120)
+        guard let daemon = try? world.cast.restore(bytes) else { return restoreFailed(migration, "the restore threw") }
+        let held = hosts[arrival.daemon.index]
+        guard held.map(\.isStub) ?? true else { return restoreFailed(migration, "the daemon is here already") }
+        guard let host = SimulationHost(standby: daemon, migration: migration, snapshot: snapshot, truth: arrival.daemon) else {
+            return restoreFailed(migration, "more lanes than this node keeps")
+        }
+        host.isWrong = isWrong
+        arrival.host = host
+        standbys[arrival.daemon.index] = host
+        let facts = facts(of: host, snapshot, bytes)
+        report { $0.restored(migration, facts, now: $1, wallClock: $2) }
+    }
+
+    /// What the copy holds, taken from the copy.
+    private func facts(of host: SimulationHost, _ snapshot: SnapshotHeader, _ bytes: [UInt8]) -> RestoredFacts {
+        var state = (try? host.daemon.snapshot()) ?? []
+        if host.isWrong, !world.has(.skipComparison) { state.append(0) }
+        return RestoredFacts(
+            snapshot: host.header(epoch: snapshot.epoch, kind: world.cast.kind), state: bytes.stateSummary,
+            stateDigest: FixedBytes32(label: "ferry-simulated-digest", state))
+    }
+
+    func activate(_ migration: MigrationID, _ keypair: EntityKeypair, _ epoch: Epoch) {
+        guard let arrival = arrival(migration), let host = arrival.host, host.ownership.activate(migration, epoch: epoch) else {
+            return world.violate("S1", "\(migration) activates a daemon that is not restored")
+        }
+        arrivals.removeAll { $0 === arrival }
+        host.keypair = keypair
+        standbys[host.truth.index] = nil
+        self.host(host)
+        world.say("\(endpoint.name)  daemon \(host.truth.index) is active at epoch \(epoch)")
+        world.activated(host, on: self)
+    }
+
+    /// The defect: the copy serves as soon as it has been compared.
+    func activateTooEarly(_ migration: MigrationID, _ order: MoveOrder) {
+        guard let host = arrival(migration)?.host else { return }
+        _ = host.ownership.activate(migration, epoch: host.ownership.epoch)
+        world.activated(host, on: self)
+    }
+
+    func discard(_ migration: MigrationID) {
+        guard let arrival = arrival(migration) else { return }
+        arrivals.removeAll { $0 === arrival }
+        if let transfer = arrival.transfer { world.network.cancel(transfer) }
+        guard let host = arrival.host, !world.has(.keepStandby) else { return }
+        if standbys[host.truth.index] === host { standbys[host.truth.index] = nil }
+    }
+}

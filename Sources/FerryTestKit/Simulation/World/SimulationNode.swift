@@ -1,0 +1,219 @@
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+
+/// A node: the shipping dispatcher and ownership machines, and around them the host's duties, done in one thread.
+///
+/// Answers each `MigrationAction` as `MoveInterpreter` does; what that does in tasks takes virtual time here.
+final class SimulationNode {
+    let endpoint: SimulationEndpoint
+    unowned let world: SimulationWorld
+    var dispatcher: MigrationDispatcher
+    /// Owners and stubs, by the daemon's number.
+    var hosts: [SimulationHost?] = []
+    /// Restored copies, by the daemon's number; of two the later one answers.
+    var standbys: [SimulationHost?] = []
+    var departures: [Departure] = []
+    var arrivals: [DaemonArrival] = []
+    /// Streams that peers have opened.
+    var incoming: [SimulationTransfer] = []
+
+    /// A state on its way out.
+    struct Departure {
+        let migration: MigrationID
+        let transfer: SimulationTransfer?
+    }
+
+    /// A daemon on its way in.
+    final class DaemonArrival {
+        let migration: MigrationID
+        let daemon: DaemonTruth
+        var snapshot: SnapshotHeader?
+        var transfer: SimulationTransfer?
+        var hasBegun = false
+        var host: SimulationHost?
+
+        init(migration: MigrationID, daemon: DaemonTruth) {
+            self.migration = migration
+            self.daemon = daemon
+        }
+    }
+
+    init(endpoint: SimulationEndpoint, world: SimulationWorld) {
+        self.endpoint = endpoint
+        self.world = world
+        dispatcher = MigrationDispatcher(environment: Self.environment(endpoint, world))
+    }
+
+    private static func environment(_ endpoint: SimulationEndpoint, _ world: SimulationWorld) -> MoveEnvironment {
+        // Strangers have sessions and nothing to say.
+        let nodes = Set(world.endpoints.prefix(world.settings.nodeCount).map(\.key))
+        return MoveEnvironment(
+            identity: endpoint.identity, boot: endpoint.boot, crypto: world.crypto,
+            policy: MigrationPolicy(orchestrators: .only(nodes), sources: .only(nodes)), budgets: world.settings.budgets)
+    }
+
+    var now: Timestamp { world.clock(of: endpoint) }
+    var wallClock: UInt64 { world.wallClock(of: endpoint) }
+
+    func makeRoom(for count: Int) {
+        while hosts.count < count {
+            hosts.append(nil)
+            standbys.append(nil)
+        }
+    }
+
+    func host(_ host: SimulationHost) {
+        hosts[host.truth.index] = host
+        host.truth.owner = endpoint.index
+    }
+
+    // MARK: Life
+
+    /// Loses everything.
+    func crash(for downtime: Duration) {
+        guard endpoint.isUp else { return }
+        world.say("\(endpoint.name) crashes")
+        var lostCount = 0
+        for host in hosts {
+            guard let host, !host.isStub else { continue }
+            host.truth.mayBeLost = true
+            lostCount += 1
+        }
+        for view in dispatcher.moves where view.role == .target && view.outcome == nil {
+            world.daemon(view.daemon.originHash)?.mayBeLost = true
+        }
+        for view in dispatcher.moves { world.move(view.migration)?.forget(view.role) }
+        endpoint.isUp = false
+        endpoint.bootCount += 1
+        endpoint.armedAt = .distantFuture
+        for index in hosts.indices {
+            hosts[index] = nil
+            standbys[index] = nil
+        }
+        departures = []
+        arrivals = []
+        incoming = []
+        world.network.changed(endpoint)
+        world.push(after: downtime, .task { [self] _ in start(respawning: lostCount) })
+    }
+
+    /// Starts again, under a new boot id.
+    func start(respawning count: Int = 0) {
+        guard !endpoint.isUp else { return }
+        world.count(.restart)
+        world.say("\(endpoint.name) starts again")
+        endpoint.boot = world.crypto.random.next()
+        endpoint.isUp = true
+        endpoint.pausedUntil = .zero
+        dispatcher = MigrationDispatcher(environment: Self.environment(endpoint, world))
+        world.network.changed(endpoint)
+        for _ in 0..<count where world.isFaulty && world.daemons.count < 3 * world.settings.daemonCount {
+            do {
+                try world.spawn(on: self)
+            } catch {
+                world.violate("S9", "a daemon without a key: \(error)")
+            }
+        }
+    }
+
+    // MARK: What comes in
+
+    func deadlineReached() {
+        dispatcher.deadlineReached(now: now, wallClock: wallClock)
+        drain()
+    }
+
+    func receive(_ message: FerryMessage, from peer: PeerIdentity) {
+        if world.has(.bypassEpochCheck) { return receive(bypassing: message, from: peer) }
+        dispatcher.receive(message, from: peer, now: now, wallClock: wallClock)
+        drain()
+    }
+
+    /// The defect: whoever says it, and of whichever attempt, it is taken for the source's or target's word of this one.
+    private func receive(bypassing message: FerryMessage, from peer: PeerIdentity) {
+        dispatcher.receive(message, from: peer, now: now, wallClock: wallClock)
+        drain()
+    }
+
+    func sessionEstablished(_ peer: PeerIdentity) {
+        dispatcher.sessionEstablished(peer, now: now, wallClock: wallClock)
+        drain()
+    }
+
+    func sessionLost(_ node: NodeKey) {
+        dispatcher.sessionLost(node, now: now, wallClock: wallClock)
+        drain()
+    }
+
+    func order(_ order: MoveOrder) throws(FailureReason) {
+        try dispatcher.order(order, now: now, wallClock: wallClock)
+        drain()
+    }
+
+    func cancel(_ migration: MigrationID) {
+        dispatcher.cancel(migration, reason: FailureReason(.cancelled, "given up"), now: now, wallClock: wallClock)
+        drain()
+    }
+
+    /// Runs a result of an action past the dispatcher.
+    func report(_ body: (inout MigrationDispatcher, Timestamp, UInt64) -> Void) {
+        body(&dispatcher, now, wallClock)
+        drain()
+    }
+
+    /// Runs `body` in this boot, once the host has done its part.
+    func later(_ delay: Duration, _ body: @escaping (SimulationNode) -> Void) {
+        let index = endpoint.index
+        world.push(after: delay, .work(endpoint: index, boot: endpoint.bootCount) { body($0.nodes[index]) })
+    }
+
+    /// How long a callback of the host takes.
+    func callbackTime() -> Duration {
+        if world.strikes(.slowCallback, 40) { return world.random.milliseconds(1_000...6_000) }
+        return world.random.milliseconds(0...8)
+    }
+
+    // MARK: Lanes
+
+    func receive(_ message: LaneMessage, from sender: SimulationEndpoint) {
+        guard let body = answer(message, from: sender) else { return }
+        world.send(.lane(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: body)), from: endpoint, to: sender)
+    }
+
+    private func answer(_ message: LaneMessage, from sender: SimulationEndpoint) -> LaneMessage.Body? {
+        // A node that spoke as another emitter could have that one's events acknowledged without ever being processed.
+        guard message.emitter == sender.origin else { return .violation }
+        guard let daemon = world.daemon(message.daemon), let host = standbys[daemon.index] ?? hosts[daemon.index] else { return .notHere }
+        switch message.body {
+        case .hello: return host.ownership.welcome(message.emitter).reply
+        case .event(let event):
+            guard event.link.origin == message.emitter else { return .violation }
+            let verdict = host.ownership.admit(event, from: message.emitter)
+            if verdict != .process { return defective(verdict, event, host, message.emitter) ?? verdict.reply }
+            // Not accepted, so the emitter keeps it and sends it again.
+            if world.strikes(.fullBuffer, 15) { return nil }
+            if world.has(.acknowledgeUnprocessed), world.random.chance(10) {
+                return host.ownership.processed(emitter: message.emitter, sequence: event.link.sequence).reply
+            }
+            process(event, on: host)
+            return host.ownership.processed(emitter: message.emitter, sequence: event.link.sequence).reply
+        default: return nil
+        }
+    }
+
+    /// A host that does not stop at the fence.
+    private func defective(
+        _ verdict: LaneVerdict, _ event: LaneEvent, _ host: SimulationHost, _ emitter: OriginHash
+    ) -> LaneMessage.Body? {
+        guard world.has(.dropFence), case .hold = verdict, !host.isStandby else { return nil }
+        guard event.previous == host.ownership.cursor(of: emitter) else { return nil }
+        process(event, on: host)
+        return .acknowledgement(cursor: event.link.sequence, epoch: host.ownership.epoch)
+    }
+
+    private func process(_ event: LaneEvent, on host: SimulationHost) {
+        if world.has(.forgetTail), host.truth.processedCount % 4 == 0 { host.stale = host.daemon }
+        world.take(event, on: host, at: self)
+    }
+}

@@ -1,0 +1,138 @@
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+
+/// What is true of one daemon, whoever owns it: every event that took effect, once, in order.
+final class DaemonTruth {
+    /// How far one emitter's events have taken effect.
+    struct Lane {
+        /// Which start of the emitter they belong to.
+        var incarnation: UInt32 = 0
+        /// The last event of that start.
+        var ordinal: UInt32 = 0
+        /// The sequence under which it was processed.
+        var sequence: UInt64 = 0
+    }
+
+    let index: Int
+    let entity: EntityID
+    let origin: OriginHash
+    let lineage: LineageID
+    let keypair: EntityKeypair
+    let secret: [UInt8]
+    /// Processes what the owner processes, and never moves.
+    var twin: any SimulatedDaemon
+    var lanes: [Lane]
+    /// The last output, across all owners.
+    var head: CausalLink
+    var headPayload: [UInt8] = []
+    var processedCount: UInt64 = 0
+    /// The epoch of the newest owner.
+    var epoch = Epoch.first
+    /// The node and boot that became the owner under that epoch.
+    var owner: Int?
+    /// Whether a crash may have taken the daemon with it.
+    var mayBeLost = false
+
+    init(index: Int, keypair: EntityKeypair, secret: [UInt8], lineage: LineageID, twin: any SimulatedDaemon, emitterCount: Int) {
+        self.index = index
+        self.keypair = keypair
+        self.secret = secret
+        self.lineage = lineage
+        self.twin = twin
+        entity = keypair.entityID
+        origin = keypair.originHash
+        lanes = [Lane](repeating: Lane(), count: emitterCount)
+        head = .genesis(origin)
+    }
+}
+
+/// What is known of one attempt.
+final class MoveTruth {
+    let order: MoveOrder
+    let migration: MigrationID
+    let daemon: Int
+    let orderedAt: Timestamp
+    /// Role by role, as each said it.
+    private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
+    var wasInDoubt = false
+
+    init(order: MoveOrder, daemon: Int, at time: Timestamp) {
+        self.order = order
+        migration = order.migration
+        self.daemon = daemon
+        orderedAt = time
+    }
+
+    func outcome(_ role: MoveRole) -> MoveOutcome? { outcomes[Int(role.rawValue)] }
+
+    /// - Returns: false when this role had ended before, in the same boot.
+    func end(_ role: MoveRole, _ outcome: MoveOutcome) -> Bool {
+        let isFirst = outcomes[Int(role.rawValue)] == nil
+        outcomes[Int(role.rawValue)] = outcome
+        return isFirst
+    }
+
+    /// A node that has crashed may take part, and end, anew.
+    func forget(_ role: MoveRole) { outcomes[Int(role.rawValue)] = nil }
+
+    /// How the move ended for the daemon: the source's word, else the target's, else the orchestrator's.
+    var result: MoveResult {
+        if case .completed = outcome(.target) { return .completed }
+        switch outcome(.source) ?? outcome(.orchestrator) {
+        case .completed: return .completed
+        case .rolledBack, .rolledBackAfterCommit: return .rolledBack
+        case .declined: return .declined
+        case .lost, nil: return .lost
+        }
+    }
+}
+
+/// How a move counts in a report.
+enum MoveResult { case completed, rolledBack, declined, lost }
+
+/// Messages that were seen on their way, to be sent again by those who should not.
+struct ObservedMessages {
+    struct Message {
+        var bytes: [UInt8]
+        var from: Int
+        var fromBoot: BootID
+        var to: Int
+    }
+
+    static let capacity = 192
+    private(set) var messages: [Message] = []
+    private var place = 0
+
+    mutating func add(_ bytes: [UInt8], from: SimulationEndpoint, to: Int) {
+        let message = Message(bytes: bytes, from: from.index, fromBoot: from.boot, to: to)
+        if messages.count < Self.capacity {
+            messages.append(message)
+        } else {
+            messages[place] = message
+            place = (place + 1) % Self.capacity
+        }
+    }
+}
+
+/// Looks for secrets in bytes that leave.
+final class SecretScan {
+    private var secrets: [[UInt8]] = []
+    /// Whether some secret begins with this byte.
+    private var isFirst = [Bool](repeating: false, count: 256)
+
+    func add(_ secret: [UInt8]) {
+        secrets.append(secret)
+        isFirst[Int(secret[0])] = true
+    }
+
+    func finds(in bytes: [UInt8]) -> Bool {
+        guard bytes.count >= 32 else { return false }
+        for start in 0...(bytes.count - 32) where isFirst[Int(bytes[start])] {
+            for secret in secrets where secret[0] == bytes[start] && secret[1] == bytes[start + 1] {
+                if secret.elementsEqual(bytes[start..<start + 32]) { return true }
+            }
+        }
+        return false
+    }
+}

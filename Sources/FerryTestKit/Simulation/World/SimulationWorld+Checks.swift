@@ -1,0 +1,137 @@
+internal import Ferry
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+
+// The invariants of system.md §7, after every step and where their facts come up.
+extension SimulationWorld {
+    /// S1, after every step.
+    func check() {
+        for daemon in daemons {
+            var owners = 0
+            for node in nodes {
+                if let host = node.hosts[daemon.index], host.isActive { owners += 1 }
+                if let host = node.standbys[daemon.index], host.isActive { owners += 1 }
+            }
+            if owners > 1 { violate("S1", "daemon \(daemon.index) has \(owners) owners") }
+        }
+    }
+
+    /// S2 to S5: an event takes effect on its owner, and on the twin that never moves.
+    func take(_ event: LaneEvent, on host: SimulationHost, at node: SimulationNode) {
+        let truth = host.truth
+        guard let emitter = emitters.firstIndex(where: { $0.endpoint.origin == event.link.origin }),
+            event.payload.count >= SimulationEmitter.identityByteCount
+        else { return violate("S3", "an event that nobody offered is processed") }
+        let identity = event.payload.rawSpan
+        checkOrder(
+            truth, emitter, incarnation: identity.littleEndianUInt32(at: 0), ordinal: identity.littleEndianUInt32(at: 4),
+            sequence: event.link.sequence)
+        truth.processedCount += 1
+        let input = CausalEvent(
+            link: event.link, payload: Array(event.payload.dropFirst(SimulationEmitter.identityByteCount)),
+            receivedAt: wallClock(of: node.endpoint))
+        var outputs = DaemonOutputs(lineage: truth.lineage, link: event.link)
+        var twinOutputs = outputs
+        let isFailed = Self.process(input, by: &host.daemon, into: &outputs)
+        let isTwinFailed = Self.process(input, by: &truth.twin, into: &twinOutputs)
+        if isFailed { count(.failingCallback) }
+        guard isFailed == isTwinFailed, outputs.emitted == twinOutputs.emitted else {
+            return violate("S5", "daemon \(truth.index) answers otherwise than its twin")
+        }
+        guard !isFailed else { return }
+        for payload in outputs.emitted { emit(payload, by: host) }
+    }
+
+    private static func process(_ event: CausalEvent, by daemon: inout any SimulatedDaemon, into outputs: inout DaemonOutputs) -> Bool {
+        do {
+            try daemon.process(event, into: &outputs)
+            return outputs.failure != nil
+        } catch {
+            return true
+        }
+    }
+
+    private func checkOrder(_ truth: DaemonTruth, _ emitter: Int, incarnation: UInt32, ordinal: UInt32, sequence: UInt64) {
+        let lane = truth.lanes[emitter]
+        let name = "event \(incarnation).\(ordinal) of emitter \(emitter) on daemon \(truth.index)"
+        let isNext = incarnation == lane.incarnation ? ordinal == lane.ordinal + 1 : incarnation > lane.incarnation && ordinal == 1
+        if !isNext {
+            let isLate = incarnation < lane.incarnation || (incarnation == lane.incarnation && ordinal <= lane.ordinal)
+            violate(isLate ? "S3" : "S4", "\(name) follows \(lane.incarnation).\(lane.ordinal)")
+        }
+        if sequence <= lane.sequence { violate("S4", "\(name) has sequence \(sequence), after \(lane.sequence)") }
+        truth.lanes[emitter] = DaemonTruth.Lane(incarnation: incarnation, ordinal: ordinal, sequence: sequence)
+    }
+
+    /// S5: the chain goes on whoever owns the daemon.
+    private func emit(_ payload: [UInt8], by host: SimulationHost) {
+        guard let link = host.chain.next(payload: payload, horizon: 0) else { return }
+        let truth = host.truth
+        do {
+            try truth.head.validateSuccessor(link, payload: truth.headPayload.rawSpan)
+        } catch {
+            violate("S5", "the chain of daemon \(truth.index) breaks: \(error)")
+        }
+        truth.head = link
+        truth.headPayload = payload
+    }
+
+    /// S2, S3: what an emitter takes for accepted has taken effect.
+    func checkAccepted(_ lane: SimulationEmitter.Lane, of emitter: SimulationEmitter) {
+        let truth = lane.daemon.lanes[emitter.index]
+        let processed = truth.incarnation == lane.incarnation ? UInt64(truth.ordinal) : 0
+        guard lane.machine.acceptedCount <= processed else {
+            let accepted = lane.machine.acceptedCount
+            return violate(
+                "S2", "emitter \(emitter.index) holds \(accepted) events on daemon \(lane.daemon.index) for accepted, \(processed) are")
+        }
+        if let failure = lane.machine.failure {
+            violate("S2", "the lane of emitter \(emitter.index) to daemon \(lane.daemon.index) failed: \(failure)")
+        }
+    }
+
+    /// S1, S2, S5, S6: who becomes the owner is the only one, of a later epoch, and holds exactly what took effect.
+    func activated(_ host: SimulationHost, on node: SimulationNode) {
+        let truth = host.truth
+        let epoch = host.ownership.epoch
+        let isSame = epoch == truth.epoch && truth.owner == node.endpoint.index
+        if epoch < truth.epoch || (epoch == truth.epoch && !isSame && host.isActive) {
+            violate("S1", "daemon \(truth.index) is owned at epoch \(epoch) after \(truth.epoch)")
+        }
+        truth.epoch = epoch
+        truth.owner = node.endpoint.index
+        trace.record(now, 7, UInt64(truth.index), epoch.rawValue)
+        checkState(host)
+        check()
+    }
+
+    /// S2 to S5 on the whole state.
+    func checkState(_ host: SimulationHost) {
+        let truth = host.truth
+        if host.isWrong { violate("S5", "a copy of daemon \(truth.index) that differs has become the owner") }
+        for emitter in emitters {
+            let cursor = host.ownership.cursor(of: emitter.endpoint.origin)
+            let sequence = truth.lanes[emitter.index].sequence
+            if cursor != sequence { violate("S2", "the owner of daemon \(truth.index) is at \(cursor) of \(sequence)") }
+        }
+        if host.chain.head != truth.head { violate("S5", "the owner of daemon \(truth.index) has another chain head") }
+        guard let state = try? host.daemon.snapshot(), let twin = try? truth.twin.snapshot() else { return }
+        if state != twin { violate("S2", "daemon \(truth.index) differs from its twin") }
+    }
+
+    /// S6: a rollback leaves the source exactly as it was.
+    func resumed(_ host: SimulationHost) {
+        guard let frozen = host.frozen, let facts = try? host.facts() else { return }
+        host.frozen = nil
+        if facts.state != frozen.state || facts.cursors != frozen.cursors || facts.head != frozen.head {
+            violate("S6", "daemon \(host.truth.index) changed while it was fenced")
+        }
+        if facts.epoch < frozen.epoch { violate("S6", "daemon \(host.truth.index) fell back to epoch \(facts.epoch)") }
+    }
+
+    /// S9: the losing node keeps no key.
+    func checkWiped(_ host: SimulationHost) {
+        if host.keypair.canSign { violate("S9", "daemon \(host.truth.index) has moved, and its key is still here") }
+    }
+}
