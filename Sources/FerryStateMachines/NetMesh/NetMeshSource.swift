@@ -1,0 +1,229 @@
+internal import FerryWire
+
+/// What has become of a source's copy.
+public enum NetMeshSourceStage: UInt8, Hashable, Comparable, Sendable, CaseIterable {
+    /// Fenced; the snapshot is being taken.
+    case snapshotting
+    /// Its key is being sealed.
+    case sealing
+    /// The snapshot is out; inputs are captured.
+    case transferring
+    /// Cut over: the pre-cleanup hook runs.
+    case cleaning
+    /// Out of the registry, kept until the target's acknowledgement.
+    case retired
+    /// Gone; late inputs go to the target.
+    case released
+
+    /// Orders by progress.
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// A daemon that leaves this node.
+///
+/// ```
+/// snapshotting ─▶ sealing ─▶ transferring ─▶ cleaning ─▶ retired ─▶ released ─▶ (forgotten)
+///       └─────────────┴────────────┴────────────┴───────────┴─▶ resumed
+/// ```
+/// From the first moment the daemon is fenced: inputs are captured, not processed, so nothing forks and nothing is lost. A rollback gives
+/// them back in order. After the cutover nothing is captured any more.
+///
+/// Invalid input. Our bug: none. The peer's fault: cutover or cleanup out of phase is refused. Harmless: a repeated TakeSnapshot of the
+/// same orchestrator and target, or CutoverNotify, gets the same answer again.
+struct NetMeshDeparture: Hashable, Sendable {
+    let origin: OriginHash
+    let orchestrator: NodeID
+    let target: NodeID
+    let identityTransport: NetMeshIdentityTransport
+    let attempt: UInt64
+    let startedAt: Timestamp
+
+    private(set) var stage = NetMeshSourceStage.snapshotting
+    private(set) var progressAt: Timestamp
+    /// The snapshot as sent, for as long as it may have to be sent again.
+    private(set) var snapshot: [UInt8] = []
+    /// While its key is being sealed.
+    private(set) var unsealed: StateSnapshot?
+    private(set) var head: CausalLink?
+    private(set) var captured: [CausalEvent] = []
+    private(set) var capturedByteCount = 0
+    /// How many of `captured` went to the target; all of them come back on a rollback.
+    private(set) var sentCount = 0
+    var hookDeadline: Timestamp?
+    var retry = NetMeshBackoff()
+
+    init(
+        origin: OriginHash, orchestrator: NodeID, target: NodeID, identityTransport: NetMeshIdentityTransport, attempt: UInt64,
+        now: Timestamp
+    ) {
+        self.origin = origin
+        self.orchestrator = orchestrator
+        self.target = target
+        self.identityTransport = identityTransport
+        self.attempt = attempt
+        startedAt = now
+        progressAt = now
+    }
+
+    var phase: MigrationPhase {
+        switch stage {
+        case .snapshotting, .sealing: .snapshot
+        case .transferring: .transfer
+        case .cleaning, .retired: .cutover
+        case .released: .complete
+        }
+    }
+
+    /// Whether inputs go to the target now.
+    var isCutOver: Bool { stage >= .cleaning }
+
+    /// Whether a rollback is still possible.
+    var isRevocable: Bool { stage < .released }
+
+    /// Keeps an input for the target, or after the cutover for a rollback that may still come, and then sends it on too. An input that no message can carry is refused; so is one beyond a cap, with what the totals would be.
+    mutating func capture(_ event: CausalEvent, limits: NetMeshLimits) -> NetMeshCapture {
+        guard event.payload.count <= WireLimits.netMeshChunkByteCount else {
+            let text = "event of \(event.payload.count) bytes exceeds \(WireLimits.netMeshChunkByteCount) while the daemon moves"
+            return .refused(FailureReason(.stateFailed, text))
+        }
+        guard stage < .released else { return .forward(to: target) }
+        let byteCount = capturedByteCount + event.payload.count
+        guard captured.count < limits.bufferedEventCount, byteCount <= limits.bufferedByteCount else {
+            return .refused(.bufferFull(eventCount: captured.count + 1, byteCount: byteCount))
+        }
+        captured.append(event)
+        capturedByteCount = byteCount
+        return isCutOver ? .forward(to: target) : .captured
+    }
+
+    /// The snapshot exists and its key is about to be sealed.
+    mutating func startSealing(_ snapshot: StateSnapshot, now: Timestamp) {
+        stage = .sealing
+        unsealed = snapshot
+        head = snapshot.chainLink
+        progressAt = now
+    }
+
+    /// The snapshot goes out.
+    mutating func startTransfer(_ bytes: [UInt8], head: CausalLink, now: Timestamp) {
+        stage = .transferring
+        snapshot = bytes
+        unsealed = nil
+        self.head = head
+        progressAt = now
+    }
+
+    /// The next captured inputs that fit one packet; empty when all are on their way.
+    ///
+    /// - Throws: `.wrongPhase` after the cutover, when there is nothing to drain any more.
+    mutating func takeBatch() throws(NetMeshRefusal) -> [CausalEvent] {
+        guard stage == .transferring else { throw NetMeshRefusal(.wrongPhase, "no inputs to take: the source is \(stage)") }
+        let batch = Array(captured[sentCount...].prefix(NetMeshBatches.fitting(captured[sentCount...])))
+        sentCount += batch.count
+        return batch
+    }
+
+    /// Stops for good. The rest of the captured inputs goes to the target.
+    ///
+    /// - Throws: `.wrongPhase` before the snapshot was sent, and when it happened before.
+    mutating func cutOver(now: Timestamp) throws(NetMeshRefusal) -> [CausalEvent] {
+        guard stage == .transferring else { throw NetMeshRefusal(.wrongPhase, "cutover of a source that is \(stage)") }
+        stage = .cleaning
+        progressAt = now
+        return Array(captured[sentCount...])
+    }
+
+    /// The tail that a repeated cutover sends again.
+    var tail: [CausalEvent] { Array(captured[sentCount...]) }
+
+    /// Leaves the registry.
+    ///
+    /// - Throws: `.wrongPhase` before the cutover.
+    mutating func retire(now: Timestamp) throws(NetMeshRefusal) {
+        guard stage == .cleaning else { throw NetMeshRefusal(.wrongPhase, "cleanup of a source that is \(stage)") }
+        stage = .retired
+        hookDeadline = nil
+        progressAt = now
+    }
+
+    /// Acknowledged: what was kept for a rollback goes.
+    mutating func release(now: Timestamp) {
+        stage = .released
+        snapshot = []
+        captured = []
+        capturedByteCount = 0
+        sentCount = 0
+        hookDeadline = nil
+        retry.stop()
+        progressAt = now
+    }
+
+    /// Its orchestrator was heard of.
+    mutating func touch(_ now: Timestamp) { progressAt = now }
+}
+
+/// How captured inputs are cut into messages.
+enum NetMeshBatches {
+    /// Bytes of one event message that fit a packet of the net-mesh transport: 8,108 without the length in front of the message.
+    static let messageByteCount = 8_108 - 4
+    static let headerByteCount = 1 + 8 + 4
+    static let eventHeaderByteCount = 32 + 4 + 8
+
+    /// How many of the first events fit one message; at least one if there is one.
+    static func fitting(_ events: ArraySlice<CausalEvent>) -> Int {
+        var byteCount = headerByteCount
+        var count = 0
+        for event in events {
+            byteCount += eventHeaderByteCount + event.payload.count
+            guard byteCount <= messageByteCount || count == 0 else { break }
+            count += 1
+        }
+        return count
+    }
+
+    /// All of the events, in messages that fit.
+    static func cut(_ events: [CausalEvent]) -> [[CausalEvent]] {
+        var batches: [[CausalEvent]] = []
+        var rest = events[...]
+        while !rest.isEmpty {
+            let count = fitting(rest)
+            batches.append(Array(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+        }
+        return batches
+    }
+}
+
+extension FailureReason {
+    /// A buffer would hold this much, which is more than it may.
+    static func bufferFull(eventCount: Int, byteCount: Int) -> FailureReason {
+        FailureReason(.stateFailed, "buffer full: \(eventCount) events, \(byteCount) bytes")
+    }
+}
+
+/// The daemons that leave this node.
+struct NetMeshSource: Hashable, Sendable {
+    var records: [OriginHash: NetMeshDeparture] = [:]
+
+    /// Claims a daemon for one move; no second one begins before the first is over.
+    ///
+    /// - Throws: `.alreadyMigrating`, `.capacity`.
+    mutating func begin(_ record: NetMeshDeparture, limit: Int) throws(NetMeshRefusal) {
+        try check(record.origin, limit: limit)
+        records[record.origin] = record
+    }
+
+    /// Whether a daemon could be claimed.
+    ///
+    /// - Throws: as `begin`.
+    func check(_ origin: OriginHash, limit: Int) throws(NetMeshRefusal) {
+        if let known = records[origin], known.isRevocable {
+            throw NetMeshRefusal(
+                .alreadyMigrating, "daemon \(origin.rawValue.prefixedHex) is already migrating", reason: FailureReason(.alreadyMigrating))
+        }
+        guard records.values.count(where: \.isRevocable) < limit else {
+            let text = "\(limit) daemons are leaving"
+            throw NetMeshRefusal(.capacity, text, reason: FailureReason(.stateFailed, text))
+        }
+    }
+}
