@@ -1,0 +1,149 @@
+internal import FerryStateMachines
+internal import FerryWire
+internal import Logging
+internal import Synchronization
+
+/// A move that this node has ordered, over all its attempts.
+struct OrderedMove: Sendable {
+    let handle: NetMeshMoveHandle
+    let order: NetMeshOrder
+    var retry: NotReadyRetry
+    /// When the next attempt begins; nil while one is under way.
+    var retryAt: Timestamp?
+    /// Why somebody gave the move up: no attempt follows.
+    var givenUp: FailureReason?
+}
+
+extension NetMeshCore.State {
+    /// Daemons whose next attempt is due, by origin.
+    func dueRetries(_ now: Timestamp) -> [OriginHash] {
+        moves.filter { ($0.value.retryAt ?? .distantFuture) <= now }.keys.sorted()
+    }
+}
+
+extension NetMeshCore {
+    /// Orders a move.
+    ///
+    /// - Throws: `.daemonMoving`, `.daemonNotFound`, `.noTargetAvailable`, `.declined`, `.limitExceeded`, `.notReady`, `.shuttingDown`.
+    func start(_ order: NetMeshOrder, retryNotReady: Duration?) throws(FerryError) -> NetMeshMoveHandle {
+        try requireReady()
+        let handle = NetMeshMoveHandle(origin: order.origin, core: self)
+        let move = OrderedMove(handle: handle, order: order, retry: NotReadyRetry(budget: retryNotReady, startedAt: now))
+        let isFirst = state.withLock { state in
+            guard state.moves[order.origin] == nil else { return false }
+            state.moves[order.origin] = move
+            return true
+        }
+        guard isFirst else { throw FerryError(.daemonMoving, "daemon \(order.origin) is already migrating") }
+        if let refusal = attempt(order) {
+            state.withLock { $0.moves[order.origin] = nil }
+            throw Self.error(refusal)
+        }
+        return handle
+    }
+
+    private func attempt(_ order: NetMeshOrder) -> NetMeshRefusal? {
+        transact { dispatcher, now -> NetMeshRefusal? in
+            do throws(NetMeshRefusal) {
+                _ = try dispatcher.start(order, now: now)
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
+    /// Begins the next attempt of a move whose target was not ready.
+    func retry(_ origin: OriginHash) {
+        let order: NetMeshOrder? = state.withLock { state in
+            guard state.moves[origin]?.retryAt != nil else { return nil }
+            state.moves[origin]?.retryAt = nil
+            return state.moves[origin]?.order
+        }
+        guard let order, let refusal = attempt(order) else { return }
+        end(origin, .failure(Self.error(refusal)))
+    }
+
+    /// An attempt is over: another one follows only after NotReady, within the budget.
+    func ended(_ origin: OriginHash, _ outcome: NetMeshOutcome) {
+        switch outcome {
+        case .completed: end(origin, .success(()))
+        case .inDoubt(let reason):
+            logger.error("a move is in doubt", metadata: ["daemon": "\(origin)", "reason": "\(reason)"])
+            end(origin, .failure(FerryError(.inDoubt, reason.netMeshDescription, cause: reason)))
+        case .failed(let reason):
+            if let reason = finalReason(origin, reason) {
+                end(origin, .failure(FerryError(.rolledBack, reason.netMeshDescription, cause: reason)))
+            } else {
+                rearm()
+            }
+        }
+    }
+
+    /// Why the move has failed for good; nil when it is tried again.
+    private func finalReason(_ origin: OriginHash, _ reason: FailureReason) -> FailureReason? {
+        let now = now
+        return state.withLock { state in
+            guard var move = state.moves[origin], reason.isRetriable else { return reason }
+            if let givenUp = move.givenUp { return givenUp }
+            guard move.retry.isEnabled else { return reason }
+            let next = move.retry.next(now: now)
+            move.retryAt = next
+            state.moves[origin] = move
+            return next == nil ? FailureReason(.notReadyTimeout, attempts: move.retry.attempts) : nil
+        }
+    }
+
+    private func end(_ origin: OriginHash, _ result: Result<Void, FerryError>) {
+        let move = state.withLock { $0.moves.removeValue(forKey: origin) }
+        move?.handle.end(result)
+    }
+
+    /// Gives a move up; false when it has ended or is too far.
+    func giveUp(_ handle: NetMeshMoveHandle, reason: FailureReason) -> Bool {
+        let origin = handle.origin
+        let standing: (isKnown: Bool, isPausing: Bool) = state.withLock { state in
+            guard let move = state.moves[origin], move.handle === handle else { return (false, false) }
+            state.moves[origin]?.givenUp = reason
+            return (true, move.retryAt != nil)
+        }
+        guard standing.isKnown else { return false }
+        if standing.isPausing {
+            end(origin, .failure(FerryError(.rolledBack, reason.netMeshDescription, cause: reason)))
+            return true
+        }
+        let isStopped = transact { dispatcher, now in
+            // Without a record the end is on its way to the handle already.
+            dispatcher.abort(origin, reason: reason, now: now) || !dispatcher.orchestrations(now: now).contains { $0.origin == origin }
+        }
+        if !isStopped { state.withLock { $0.moves[origin]?.givenUp = nil } }
+        return isStopped
+    }
+
+    /// What is told when a wait is over before its move.
+    func timeoutReason(_ handle: NetMeshMoveHandle) -> FailureReason {
+        FailureReason(.stateFailed, "migration timed out in phase \(phase(of: handle).map { "\($0)" } ?? "none")")
+    }
+
+    func phase(of handle: NetMeshMoveHandle) -> MigrationPhase? {
+        let now = now
+        return state.withLock { state in
+            guard state.moves[handle.origin]?.handle === handle else { return nil }
+            return state.dispatcher.orchestrations(now: now).first { $0.origin == handle.origin }?.phase
+        }
+    }
+
+    static func error(_ refusal: NetMeshRefusal) -> FerryError {
+        let code: FerryError.Code =
+            switch refusal.code {
+            case .alreadyMigrating: .daemonMoving
+            case .daemonNotFound: .daemonNotFound
+            case .noTargetAvailable: .noTargetAvailable
+            case .factoryExists: .factoryExists
+            case .capacity: .limitExceeded
+            case .notReady: .notReady
+            default: .declined
+            }
+        return FerryError(code, refusal.message, cause: refusal.reason ?? refusal)
+    }
+}

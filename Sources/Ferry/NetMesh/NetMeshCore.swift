@@ -1,0 +1,268 @@
+internal import FerryCrypto
+internal import FerryStateMachines
+internal import FerryWire
+internal import Logging
+internal import Synchronization
+
+/// Feeds the dispatcher of the net-mesh profile and carries out its actions: no protocol knowledge, only tasks, timers and calls into
+/// daemons and hooks.
+///
+/// The lock guards the dispatcher and tables and nothing else; no user code runs under it. Actions about one daemon are carried out one
+/// after the other in their order, each peer's messages likewise. What user code may make long (snapshots, restores, hooks, key
+/// functions) runs in a job of its own and reports back; a job that hangs is outlived, and what it brings too late is wiped.
+final class NetMeshCore: Sendable {
+    /// Where a runtime is in its life.
+    enum Life: Hashable, Sendable {
+        case registering
+        case ready
+        case shuttingDown
+    }
+
+    struct State {
+        var dispatcher: NetMeshDispatcher
+        var life = Life.registering
+        /// Actions that wait for the one before, by daemon; present while a pump runs.
+        var lanes: [OriginHash: [NetMeshAction]] = [:]
+        var outgoing: [NodeID: [MigrationMessage]] = [:]
+        var jobs: [OriginHash: [UInt64: Task<Void, Never>]] = [:]
+        var jobCount: UInt64 = 0
+        var kinds: [String: NetMeshDaemonFactory] = [:]
+        /// The kind that is expected, and the user's own key for it if there is one.
+        var expectations: [OriginHash: Expectation] = [:]
+        var arrivals: [OriginHash: Arrival] = [:]
+        /// Daemons that have left and are not acknowledged yet.
+        var departures: [OriginHash: NetMeshDaemonHost] = [:]
+        var moves: [OriginHash: OrderedMove] = [:]
+    }
+
+    struct Expectation {
+        let kind: String
+        let fallbackKey: EntityKeypair?
+    }
+
+    /// What one attempt to restore a daemon here has brought so far.
+    struct Arrival {
+        let attempt: UInt64
+        var key: EntityKeypair?
+        var host: NetMeshDaemonHost?
+    }
+
+    let configuration: NetMeshConfiguration
+    let registry: NetMeshDaemonRegistry
+    let memberships: NetMeshMemberships
+    let alarms: NetMeshAlarms
+    let activity = NetMeshActivity()
+    let admission: NetMeshAdmission
+    let state: Mutex<State>
+    private let timer: NetMeshTimer
+
+    init(_ configuration: NetMeshConfiguration) {
+        self.configuration = configuration
+        registry = NetMeshDaemonRegistry(observer: configuration.registry)
+        memberships = NetMeshMemberships(carrier: configuration.carrier)
+        alarms = NetMeshAlarms(configuration.time)
+        admission = NetMeshAdmission(limit: configuration.pendingDeliveryCount)
+        timer = NetMeshTimer(configuration.time)
+        state = Mutex(
+            State(dispatcher: NetMeshDispatcher(localNode: configuration.carrier.localNode, configuration: configuration.dispatcher)))
+    }
+
+    var localNode: NodeID { configuration.carrier.localNode }
+    var logger: Logger { configuration.logger }
+    var now: Timestamp { configuration.time.now() }
+
+    // MARK: The dispatcher
+
+    /// Calls the dispatcher and takes its actions over, in one step.
+    @discardableResult
+    func transact<Result: Sendable>(_ body: (inout NetMeshDispatcher, Timestamp) -> Result) -> Result {
+        let now = now
+        let result = state.withLock { state in
+            let result = body(&state.dispatcher, now)
+            while let action = state.dispatcher.nextAction() { enqueue(action, in: &state) }
+            return result
+        }
+        rearm()
+        return result
+    }
+
+    /// A pump's task is made under the lock; it runs elsewhere.
+    private func enqueue(_ action: NetMeshAction, in state: inout State) {
+        if case .send(let message, let node) = action {
+            guard state.outgoing[node] == nil else {
+                state.outgoing[node]?.append(message)
+                return
+            }
+            state.outgoing[node] = [message]
+            activity.begin()
+            Task { await self.pumpMessages(to: node) }
+        } else {
+            let origin = action.origin
+            guard state.lanes[origin] == nil else {
+                state.lanes[origin]?.append(action)
+                return
+            }
+            state.lanes[origin] = [action]
+            activity.begin()
+            Task { await self.pumpActions(of: origin) }
+        }
+    }
+
+    private func pumpMessages(to node: NodeID) async {
+        var batch: [MigrationMessage] = []
+        while true {
+            batch = state.withLock { state in
+                let waiting = state.outgoing[node] ?? []
+                state.outgoing[node] = waiting.isEmpty ? nil : []
+                return waiting
+            }
+            if batch.isEmpty { break }
+            for message in batch { await send(message, to: node) }
+        }
+        activity.end()
+    }
+
+    private func send(_ message: MigrationMessage, to node: NodeID) async {
+        do {
+            try await configuration.carrier.send(try message.encoded(), to: node)
+        } catch {
+            // As good as lost on the way: whoever needs it asks or sends again.
+            logger.debug("a message was not sent", metadata: ["type": "\(message.typeByte)", "node": "\(node)", "error": "\(error)"])
+        }
+    }
+
+    private func pumpActions(of origin: OriginHash) async {
+        while true {
+            let action: NetMeshAction? = state.withLock { state in
+                guard let action = state.lanes[origin]?.first else {
+                    state.lanes[origin] = nil
+                    return nil
+                }
+                state.lanes[origin]?.removeFirst()
+                return action
+            }
+            guard let action else { break }
+            await carryOut(action)
+        }
+        activity.end()
+    }
+
+    private func carryOut(_ action: NetMeshAction) async {
+        switch action {
+        case .send: break
+        case .takeSnapshot(let origin, let attempt): await takeSnapshot(of: origin, attempt: attempt)
+        case .seal(let origin, let attempt, let target, let snapshot):
+            runJob(for: origin) { await self.seal(origin, attempt: attempt, target: target, snapshot: snapshot) }
+        case .keyNotSealed(let origin, let target, let cause):
+            logger.warning("a daemon moves without its key", metadata: ["daemon": "\(origin)", "node": "\(target)", "cause": "\(cause)"])
+        case .preCleanup(let origin, let attempt): preCleanup(origin, attempt: attempt)
+        case .retire(let origin): retire(origin)
+        case .release(let origin): await release(origin)
+        case .resume(let origin, let captured, let wasRetired): await resume(origin, captured: captured, wasRetired: wasRetired)
+        case .askReadiness(let origin, let attempt): askReadiness(origin, attempt: attempt)
+        case .unseal(let origin, let attempt, let snapshot):
+            await beginArrival(origin, attempt: attempt)
+            runJob(for: origin) { await self.unseal(origin, attempt: attempt, snapshot: snapshot) }
+        case .restore(let origin, let attempt, let snapshot, let identity):
+            await beginArrival(origin, attempt: attempt)
+            runJob(for: origin) { await self.restore(origin, attempt: attempt, snapshot: snapshot, identity: identity) }
+        case .postRestore(let origin, let attempt): postRestore(origin, attempt: attempt)
+        case .replay(let origin, let attempt, let events): await replay(origin, attempt: attempt, events: events)
+        case .activate(let origin, let attempt, let held): await activate(origin, attempt: attempt, held: held)
+        case .deliver(let origin, let events): await deliverLate(events, to: origin)
+        case .discard(let origin): await discard(origin)
+        case .failureHook(let origin, let attempt, let reason): failureHook(origin, attempt: attempt, reason: reason)
+        case .ended(let origin, let outcome): ended(origin, outcome)
+        }
+    }
+
+    // MARK: Jobs
+
+    /// Runs what may take long; ``cancelJobs(for:)`` outlives it.
+    func runJob(for origin: OriginHash, _ body: @escaping @Sendable () async -> Void) {
+        activity.begin()
+        state.withLock { state in
+            state.jobCount += 1
+            let id = state.jobCount
+            state.jobs[origin, default: [:]][id] = Task {
+                await body()
+                self.jobEnded(id, for: origin)
+            }
+        }
+    }
+
+    private func jobEnded(_ id: UInt64, for origin: OriginHash) {
+        state.withLock { state in
+            state.jobs[origin]?[id] = nil
+            if state.jobs[origin]?.isEmpty == true { state.jobs[origin] = nil }
+        }
+        activity.end()
+    }
+
+    /// Cancels whatever runs for the daemon; it ends when it heeds that, and its results find nobody.
+    func cancelJobs(for origin: OriginHash) {
+        let jobs = state.withLock { $0.jobs.removeValue(forKey: origin) }
+        for job in jobs?.values ?? [:].values { job.cancel() }
+    }
+
+    /// Runs a hook for at most its budget, then reports; a hook that takes longer is cancelled and forgotten.
+    func runHook(
+        _ body: @escaping @Sendable () async throws -> Void, _ report: @escaping @Sendable (_ failure: (any Error)?) -> Void
+    ) {
+        activity.begin()
+        let once = Once()
+        let finish: @Sendable ((any Error)?) -> Void = { [activity] failure in
+            guard once.claim() else { return }
+            report(failure)
+            activity.end()
+        }
+        let task = Task {
+            do {
+                try await body()
+                finish(nil)
+            } catch {
+                finish(error)
+            }
+        }
+        let alarm = alarms.add(after: configuration.budgets.hook) {
+            task.cancel()
+            finish(FerryError(.timedOut, "the hook took longer than \(self.configuration.budgets.hook)"))
+        }
+        _ = alarm
+        rearm()
+    }
+
+    // MARK: Time
+
+    /// Arms the timer for whatever is due first.
+    func rearm() {
+        let deadline = state.withLock { state in
+            let retries = state.moves.values.compactMap(\.retryAt).min()
+            return [state.dispatcher.nextDeadline, retries].compactMap { $0 }.min()
+        }
+        timer.arm([deadline, alarms.nextDeadline].compactMap { $0 }.min()) { [weak self] in self?.tick() }
+    }
+
+    /// Does what is due; harmless when nothing is.
+    func tick() {
+        let now = now
+        alarms.ring(now: now)
+        for origin in state.withLock({ $0.dueRetries(now) }) { retry(origin) }
+        transact { dispatcher, now in dispatcher.deadlineReached(now: now) }
+    }
+
+    /// No timer fires any more.
+    func stopTimer() { timer.stop() }
+}
+
+/// Lets the first of several claims through.
+final class Once: Sendable {
+    private let isClaimed = Mutex(false)
+
+    func claim() -> Bool {
+        isClaimed.withLock { isClaimed in
+            defer { isClaimed = true }
+            return !isClaimed
+        }
+    }
+}
