@@ -53,8 +53,8 @@ extension NetMeshDispatcher {
 
     /// The answer to `replay`.
     public mutating func replayed(_ origin: OriginHash, attempt: UInt64, _ result: NetMeshReplay, now: Timestamp) {
-        guard let arrival = arrival(origin, attempt, .replaying), arrival.isReplaying else { return }
-        arrivalReplayed(arrival, result, now: now)
+        guard arrival(origin, attempt, .replaying)?.isReplaying ?? false else { return }
+        arrivalReplayed(origin, result, now: now)
         drainLoopback(now: now)
     }
 

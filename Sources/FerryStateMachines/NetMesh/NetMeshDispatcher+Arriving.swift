@@ -48,9 +48,9 @@ extension NetMeshDispatcher {
     private mutating func noteForwarded(_ piece: SnapshotPiece, now: Timestamp) {
         guard var move = state.orchestrator.records.removeValue(forKey: piece.origin) else { return }
         defer { state.orchestrator.records[piece.origin] = move }
-        if move.phase == .snapshot { try? move.advance(to: .transfer, budget: budgets.transfer, now: now) }
+        if move.phase == .snapshot { try? move.advance(to: .transfer, budget: configuration.budgets.transfer, now: now) }
         move.note(piece)
-        move.retry.start(now, first: max(budgets.retry.lowerBound, .milliseconds(2 * Int64(piece.totalCount))))
+        move.retry.start(now, first: max(configuration.budgets.retry.lowerBound, .milliseconds(2 * Int64(piece.totalCount))))
     }
 
     // MARK: Target
@@ -62,12 +62,14 @@ extension NetMeshDispatcher {
         let origin = piece.origin
         if let arrival = state.target.records[origin] {
             guard arrival.sender == sender, arrival.orchestrator == orchestrator else { throw wrongPeer(sender) }
-            guard try isAnotherSnapshot(piece, than: arrival) else { return repeated(piece, of: arrival) }
-            dropArrival(arrival)
+            // Once another snapshot has begun, what comes belongs to it.
+            if !state.assemblies.isPending(origin, from: sender) {
+                guard try isAnotherSnapshot(piece, than: arrival) else { return repeated(piece, of: arrival) }
+            }
         }
         let isAuthorized = try gate(piece, orchestrator: orchestrator)
         let isSingle = piece.totalCount == 1
-        guard let whole = try state.assemblies.feed(piece, from: sender, limits: limits, now: now) else { return }
+        guard let whole = try state.assemblies.feed(piece, from: sender, limits: configuration.limits, now: now) else { return }
         do throws(NetMeshRefusal) {
             try admit(
                 whole, wireSequence: piece.throughSequence, origin: origin, sender: sender, orchestrator: orchestrator,
@@ -96,7 +98,7 @@ extension NetMeshDispatcher {
     /// The last piece again: the answer again, and no second restore.
     private mutating func repeated(_ piece: SnapshotPiece, of arrival: NetMeshArrival) {
         counters.repeats += 1
-        guard arrival.stage >= .restored, piece.index == piece.totalCount - 1 else { return }
+        guard arrival.stage >= .restored, piece.index &+ 1 == piece.totalCount else { return }
         send(.restoreComplete(origin: arrival.origin, restoredSequence: arrival.wireSequence), to: arrival.orchestrator)
     }
 
@@ -152,10 +154,16 @@ extension NetMeshDispatcher {
             origin: origin, orchestrator: orchestrator, sender: sender, source: source, attempt: attempt, snapshot: snapshot,
             wireSequence: wireSequence, firstPiece: Array(whole.prefix(WireLimits.netMeshChunkByteCount)),
             isAuthorized: isAuthorized, now: now)
-        try state.target.begin(arrival, limit: limits.movesPerRole)
+        if let superseded = state.target.records[origin] {
+            guard superseded.stage < .activating, !superseded.isActivationRequested else {
+                throw NetMeshRefusal(.wrongPhase, "a snapshot for a target that goes live")
+            }
+            dropArrival(superseded)
+        }
+        try state.target.begin(arrival, limit: configuration.limits.movesPerRole)
         _ = makeAttempt()
         guard configuration.hooks.contains(.readiness) else { return decideIdentity(origin, now: now) }
-        state.target.records[origin]?.hookDeadline = now + budgets.hook
+        state.target.records[origin]?.hookDeadline = now + configuration.budgets.hook
         act(.askReadiness(origin: origin, attempt: attempt))
     }
 

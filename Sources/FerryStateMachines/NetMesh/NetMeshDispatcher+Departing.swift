@@ -21,7 +21,7 @@ extension NetMeshDispatcher {
 
     /// Whether a daemon can leave for `target`.
     func checkDeparture(_ origin: OriginHash, to target: NodeID) throws(NetMeshRefusal) {
-        try state.source.check(origin, limit: limits.movesPerRole)
+        try state.source.check(origin, limit: configuration.limits.movesPerRole)
         guard target != localNode else {
             let text = "node \(target.rawValue.prefixedHex) is the daemon's owner already"
             throw NetMeshRefusal(.sameNode, text, reason: FailureReason(.stateFailed, text))
@@ -90,8 +90,8 @@ extension NetMeshDispatcher {
         } catch {
             return failDeparture(origin, FailureReason(.stateFailed, "snapshot serialization failed: \(error)"), now: now)
         }
-        guard bytes.count <= limits.snapshotByteCount else {
-            return failDeparture(origin, .snapshotTooLarge(bytes.count, limit: limits.snapshotByteCount), now: now)
+        guard bytes.count <= configuration.limits.snapshotByteCount else {
+            return failDeparture(origin, .snapshotTooLarge(bytes.count, limit: configuration.limits.snapshotByteCount), now: now)
         }
         state.source.records[origin]?.startTransfer(bytes, head: snapshot.chainLink, now: now)
         guard let departure = state.source.records[origin] else { return }
@@ -128,7 +128,7 @@ extension NetMeshDispatcher {
         let tail = try state.source.records[origin]?.cutOver(now: now) ?? []
         sendTail(tail, of: departure)
         guard configuration.hooks.contains(.preCleanup) else { return finishCleanup(origin, now: now) }
-        state.source.records[origin]?.hookDeadline = now + budgets.hook
+        state.source.records[origin]?.hookDeadline = now + configuration.budgets.hook
         act(.preCleanup(origin: origin, attempt: departure.attempt))
     }
 
@@ -145,7 +145,7 @@ extension NetMeshDispatcher {
         state.hosted.remove(origin)
         act(.retire(origin: origin))
         if departure.orchestrator != localNode {
-            state.source.records[origin]?.retry.start(now, first: budgets.retry.lowerBound)
+            state.source.records[origin]?.retry.start(now, first: configuration.budgets.retry.lowerBound)
         }
         send(.cleanupComplete(origin: origin), to: departure.orchestrator)
     }

@@ -50,7 +50,7 @@ extension NetMeshDispatcher {
         guard state.failing[origin] == nil else { return }
         let attempt = makeAttempt()
         state.failing[origin] = NetMeshState.Failing(
-            attempt: attempt, reason: reason, deadline: now + budgets.hook, role: role)
+            attempt: attempt, reason: reason, deadline: now + configuration.budgets.hook, role: role)
         guard configuration.hooks.contains(.failure) else { return undo(origin, now: now) }
         act(.failureHook(origin: origin, attempt: attempt, reason: reason))
     }
@@ -67,7 +67,7 @@ extension NetMeshDispatcher {
             if move.source == localNode { undoDeparture(origin) }
             if move.target == localNode, let arrival = state.target.records[origin] { dropArrival(arrival) }
             state.assemblies.drop(origin, from: move.source)
-            state.orchestrator.end(origin, failure: failing.reason, limits: limits, now: now)
+            state.orchestrator.end(origin, failure: failing.reason, limits: configuration.limits, now: now)
             act(.ended(origin: origin, outcome: .failed(failing.reason)))
         }
     }

@@ -13,7 +13,7 @@ extension NetMeshDispatcher {
     public mutating func start(_ order: NetMeshOrder, now: Timestamp) throws(NetMeshRefusal) -> NodeID {
         let origin = order.origin
         let target = try resolve(order)
-        try state.orchestrator.check(origin, source: order.source, target: target, limit: limits.movesPerRole)
+        try state.orchestrator.check(origin, source: order.source, target: target, limit: configuration.limits.movesPerRole)
         guard state.failing[origin] == nil, state.target.records[origin] == nil else {
             throw NetMeshRefusal(.alreadyMigrating, "the daemon is migrating", reason: FailureReason(.alreadyMigrating))
         }
@@ -21,9 +21,9 @@ extension NetMeshDispatcher {
         if target == localNode { try checkArrival(origin) }
         let attempt = makeAttempt()
         var move = NetMeshOrchestration(
-            origin: origin, source: order.source, target: target, attempt: attempt, budgets: budgets, now: now)
-        if order.source != localNode { move.retry.start(now, first: budgets.retry.lowerBound) }
-        try state.orchestrator.begin(move, limit: limits.movesPerRole)
+            origin: origin, source: order.source, target: target, attempt: attempt, budgets: configuration.budgets, now: now)
+        if order.source != localNode { move.retry.start(now, first: configuration.budgets.retry.lowerBound) }
+        try state.orchestrator.begin(move, limit: configuration.limits.movesPerRole)
         if order.source == localNode {
             beginDeparture(
                 origin, orchestrator: localNode, target: target, identityTransport: order.identityTransport, attempt: attempt, now: now)
@@ -50,10 +50,13 @@ extension NetMeshDispatcher {
             let text = "daemon \(origin.rawValue.prefixedHex) is hosted here already"
             throw NetMeshRefusal(.daemonExists, text, reason: FailureReason(.stateFailed, text))
         }
-        guard state.factories[origin] != nil else {
-            throw NetMeshRefusal(
-                .factoryNotFound, "nothing is registered for daemon \(origin.rawValue.prefixedHex)", reason: FailureReason(.factoryNotFound)
-            )
+        guard let entry = state.factories[origin] else {
+            let reason = FailureReason(.factoryNotFound)
+            throw NetMeshRefusal(.factoryNotFound, "nothing is registered for daemon \(origin.rawValue.prefixedHex)", reason: reason)
+        }
+        guard entry.orchestrator ?? localNode == localNode else {
+            let reason = FailureReason.notAuthorized(localNode)
+            throw NetMeshRefusal(.unauthorized, reason.message, reason: reason)
         }
     }
 
@@ -141,7 +144,7 @@ extension NetMeshDispatcher {
         _ origin: OriginHash, kind: String, hasFallbackKey: Bool, orchestrator: NodeID? = nil, source: NodeID? = nil
     ) throws(NetMeshRefusal) {
         let entry = NetMeshFactories.Entry(kind: kind, hasFallbackKey: hasFallbackKey, orchestrator: orchestrator, source: source)
-        try state.factories.register(entry, for: origin, limit: limits.factoryCount)
+        try state.factories.register(entry, for: origin, limit: configuration.limits.factoryCount)
     }
 
     /// Binds the only node that may bring a daemon.
@@ -159,7 +162,7 @@ extension NetMeshDispatcher {
 
     /// What a node says that it can do, for automatic placement.
     public mutating func advertise(_ node: NodeID, capabilities: Set<String>) {
-        state.placement.advertise(node, capabilities, limit: limits.placementNodeCount)
+        state.placement.advertise(node, capabilities, limit: configuration.limits.placementNodeCount)
     }
 
     /// Forgets what a node has advertised.
@@ -181,15 +184,15 @@ extension NetMeshDispatcher {
 
     /// Offers an input to the source's record before the daemon would process it.
     public mutating func capture(_ event: CausalEvent, for origin: OriginHash, now: Timestamp) -> NetMeshCapture {
-        guard let result = state.source.records[origin]?.capture(event, limits: limits) else { return .notMoving }
+        guard let result = state.source.records[origin]?.capture(event, limits: configuration.limits) else { return .notMoving }
         if case .forward(let target) = result { send(.bufferedEvents(origin: origin, events: [event]), to: target) }
         return result
     }
 
     /// Offers an input that came by subscription to the target's record.
     public mutating func hold(_ event: CausalEvent, for origin: OriginHash, now: Timestamp) -> NetMeshHold {
-        if let result = state.target.records[origin]?.hold(event, limits: limits) { return result }
+        if let result = state.target.records[origin]?.hold(event, limits: configuration.limits) { return result }
         guard state.hosted.contains(origin) else { return .notHere }
-        return state.target.isFresh(event, for: origin, limit: limits.rememberedInputCount) ? .deliver : .duplicate
+        return state.target.isFresh(event, for: origin, limit: configuration.limits.rememberedInputCount) ? .deliver : .duplicate
     }
 }

@@ -7,13 +7,13 @@ extension NetMeshDispatcher {
         let origin = departure.origin
         guard var move = state.orchestrator.records.removeValue(forKey: origin) else { return }
         defer { state.orchestrator.records[origin] = move }
-        try? move.advance(to: .transfer, budget: budgets.transfer, now: now)
+        try? move.advance(to: .transfer, budget: configuration.budgets.transfer, now: now)
         move.throughSequence = departure.head?.sequence
         move.snapshotByteCount = departure.snapshot.count
         if let head = departure.head { move.superposition.sourceAdvanced(head) }
         // A large snapshot takes its time; sending it again before that only adds to it.
         let pieceCount = departure.snapshot.count / WireLimits.netMeshChunkByteCount + 1
-        move.retry.start(now, first: max(budgets.retry.lowerBound, .milliseconds(2 * pieceCount)))
+        move.retry.start(now, first: max(configuration.budgets.retry.lowerBound, .milliseconds(2 * pieceCount)))
     }
 
     /// RestoreComplete: the target has the daemon; it gets the captured inputs, or an empty batch.
@@ -30,9 +30,9 @@ extension NetMeshDispatcher {
             return
         }
         try state.orchestrator.records[origin]?.advance(to: .restore, budget: .zero, now: now)
-        try state.orchestrator.records[origin]?.advance(to: .replay, budget: budgets.replayStep, now: now)
+        try state.orchestrator.records[origin]?.advance(to: .replay, budget: configuration.budgets.replayStep, now: now)
         state.orchestrator.records[origin]?.restoredSequence = sequence
-        state.orchestrator.records[origin]?.replayDeadline = now + budgets.replay
+        state.orchestrator.records[origin]?.replayDeadline = now + configuration.budgets.replay
         sendBatch(try takeBatch(origin, of: move), of: origin, now: now)
     }
 
@@ -48,9 +48,9 @@ extension NetMeshDispatcher {
         guard var move = state.orchestrator.records.removeValue(forKey: origin) else { return }
         defer { state.orchestrator.records[origin] = move }
         move.replaySentCount += 1
-        move.deadline = min(now + budgets.replayStep, move.replayDeadline ?? .distantFuture)
+        move.deadline = min(now + configuration.budgets.replayStep, move.replayDeadline ?? .distantFuture)
         if batch.isEmpty {
-            move.retry.start(now, first: budgets.retry.lowerBound)
+            move.retry.start(now, first: configuration.budgets.retry.lowerBound)
         } else {
             move.hasSentEvents = true
             move.retry.stop()
@@ -77,11 +77,11 @@ extension NetMeshDispatcher {
         guard state.orchestrator.records[origin]?.isReplayAnswered ?? false else { return }
         let batch = try takeBatch(origin, of: move)
         guard batch.isEmpty else { return sendBatch(batch, of: origin, now: now) }
-        try state.orchestrator.records[origin]?.advance(to: .cutover, budget: budgets.cutover, now: now)
+        try state.orchestrator.records[origin]?.advance(to: .cutover, budget: configuration.budgets.cutover, now: now)
         if move.source == localNode {
             state.orchestrator.records[origin]?.retry.stop()
         } else {
-            state.orchestrator.records[origin]?.retry.start(now, first: budgets.retry.lowerBound)
+            state.orchestrator.records[origin]?.retry.start(now, first: configuration.budgets.retry.lowerBound)
         }
         send(.cutoverNotify(origin: origin, target: move.target), to: move.source)
     }
@@ -94,8 +94,13 @@ extension NetMeshDispatcher {
             counters.repeats += 1
             return
         }
-        try state.orchestrator.records[origin]?.advance(to: .complete, budget: budgets.activation, now: now)
-        state.orchestrator.records[origin]?.retry.start(now, first: budgets.retry.lowerBound)
+        guard move.phase == .cutover else {
+            // Before the first piece this can only be about an attempt that the source does not know to be over.
+            let text = "cleanup in phase \(move.phase)"
+            throw NetMeshRefusal(.wrongPhase, text, reason: move.phase == .snapshot ? FailureReason(.stateFailed, text) : nil)
+        }
+        try state.orchestrator.records[origin]?.advance(to: .complete, budget: configuration.budgets.activation, now: now)
+        state.orchestrator.records[origin]?.retry.start(now, first: configuration.budgets.retry.lowerBound)
         send(.activateTarget(origin: origin), to: move.target)
     }
 
@@ -124,7 +129,7 @@ extension NetMeshDispatcher {
 
     mutating func complete(_ move: NetMeshOrchestration, sequence: UInt64, now: Timestamp) {
         let origin = move.origin
-        state.orchestrator.end(origin, failure: nil, limits: limits, now: now)
+        state.orchestrator.end(origin, failure: nil, limits: configuration.limits, now: now)
         if move.source == localNode {
             releaseDeparture(origin, now: now)
         } else {
@@ -147,7 +152,8 @@ extension NetMeshDispatcher {
         let origin = move.origin
         switch move.phase {
         case .snapshot, .transfer:
-            if move.source != localNode {
+            // A target here that has the snapshot needs no second one.
+            if move.source != localNode, state.target.records[origin] == nil {
                 send(.takeSnapshot(origin: origin, target: move.target), to: move.source)
             } else if let departure = state.source.records[origin], departure.stage == .transferring {
                 sendPieces(of: departure)

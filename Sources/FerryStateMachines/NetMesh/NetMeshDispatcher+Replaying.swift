@@ -6,14 +6,13 @@ extension NetMeshDispatcher {
     mutating func bufferedEvents(
         _ origin: OriginHash, _ events: [CausalEvent], from sender: NodeID, now: Timestamp
     ) throws(NetMeshRefusal) {
-        guard let arrival = state.target.records[origin] else { return try lateEvents(origin, events, from: sender, now: now) }
-        guard maySendInputs(sender, orchestrator: arrival.orchestrator, source: arrival.source) else { throw wrongPeer(sender) }
-        if arrival.stage == .activating || arrival.isActivationRequested {
-            for event in events { _ = state.target.records[origin]?.hold(event, limits: limits) }
-            return
+        // Only the two nodes are read out, so that nothing holds the record's tables when they change and they are not copied.
+        guard let (orchestrator, source) = state.target.records[origin].map({ ($0.orchestrator, $0.source) }) else {
+            return try lateEvents(origin, events, from: sender, now: now)
         }
-        try state.target.records[origin]?.queueBatch(events, limits: limits, now: now)
-        if sender != arrival.orchestrator { state.target.records[origin]?.source = sender }
+        guard maySendInputs(sender, orchestrator: orchestrator, source: source) else { throw wrongPeer(sender) }
+        try state.target.records[origin]?.take(events, limits: configuration.limits, now: now)
+        if sender != orchestrator { state.target.records[origin]?.source = sender }
         replayNext(origin, now: now)
     }
 
@@ -27,11 +26,13 @@ extension NetMeshDispatcher {
     private mutating func lateEvents(
         _ origin: OriginHash, _ events: [CausalEvent], from sender: NodeID, now: Timestamp
     ) throws(NetMeshRefusal) {
-        guard let completed = state.target.completed[origin] else { throw unknownMove(origin) }
-        guard maySendInputs(sender, orchestrator: completed.orchestrator, source: completed.source) else { throw wrongPeer(sender) }
+        guard let (orchestrator, source) = state.target.completed[origin].map({ ($0.orchestrator, $0.source) }) else {
+            throw unknownMove(origin)
+        }
+        guard maySendInputs(sender, orchestrator: orchestrator, source: source) else { throw wrongPeer(sender) }
         let isLeaving = state.source.records[origin] != nil
         guard isLeaving || state.hosted.contains(origin) else { throw unknownMove(origin) }
-        let fresh = events.filter { state.target.isFresh($0, for: origin, limit: limits.rememberedInputCount) }
+        let fresh = events.filter { state.target.isFresh($0, for: origin, limit: configuration.limits.rememberedInputCount) }
         guard !fresh.isEmpty else {
             counters.repeats += 1
             return
@@ -42,31 +43,30 @@ extension NetMeshDispatcher {
 
     /// The next batch into the copy; one without anything new is answered at once.
     private mutating func replayNext(_ origin: OriginHash, now: Timestamp) {
-        while let arrival = state.target.records[origin], let batch = state.target.records[origin]?.nextBatch(now: now) {
-            guard batch.isEmpty, let head = arrival.head else {
-                return act(.replay(origin: origin, attempt: arrival.attempt, events: batch))
+        while let batch = state.target.records[origin]?.nextBatch(now: now) {
+            guard batch.isEmpty, let head = state.target.records[origin]?.head else {
+                guard let attempt = state.target.records[origin]?.attempt else { return }
+                return act(.replay(origin: origin, attempt: attempt, events: batch))
             }
-            answerReplay(arrival, head: head, now: now)
+            answerReplay(origin, head: head, now: now)
         }
-        if let arrival = state.target.records[origin], arrival.isActivationRequested, !arrival.isReplaying, arrival.stage < .activating {
-            activate(origin, now: now)
-        }
+        if state.target.records[origin]?.isReadyToActivate ?? false { activate(origin, now: now) }
     }
 
-    private mutating func answerReplay(_ arrival: NetMeshArrival, head: CausalLink, now: Timestamp) {
-        state.target.records[arrival.origin]?.batchReplayed(head: head, now: now)
-        send(
-            .replayComplete(origin: arrival.origin, replayedSequence: head.sequence, targetHead: head), to: arrival.orchestrator)
+    private mutating func answerReplay(_ origin: OriginHash, head: CausalLink, now: Timestamp) {
+        state.target.records[origin]?.batchReplayed(head: head, now: now)
+        guard let orchestrator = state.target.records[origin]?.orchestrator else { return }
+        send(.replayComplete(origin: origin, replayedSequence: head.sequence, targetHead: head), to: orchestrator)
     }
 
-    mutating func arrivalReplayed(_ arrival: NetMeshArrival, _ replay: NetMeshReplay, now: Timestamp) {
+    mutating func arrivalReplayed(_ origin: OriginHash, _ replay: NetMeshReplay, now: Timestamp) {
         switch replay {
         case .replayed(let head):
-            answerReplay(arrival, head: head, now: now)
-            replayNext(arrival.origin, now: now)
+            answerReplay(origin, head: head, now: now)
+            replayNext(origin, now: now)
         case .failed(let landedCount, let reason):
             let text = "replay failed after \(landedCount) events: \(reason.netMeshDescription)"
-            failArrival(arrival.origin, FailureReason(.stateFailed, text), now: now)
+            failArrival(origin, FailureReason(.stateFailed, text), now: now)
         }
     }
 
@@ -105,7 +105,7 @@ extension NetMeshDispatcher {
         let origin = arrival.origin
         let late = state.target.records[origin]?.takeHeld() ?? []
         let sequence = arrival.head?.sequence ?? arrival.wireSequence
-        state.target.complete(origin, replayedSequence: sequence, limits: limits, now: now)
+        state.target.complete(origin, replayedSequence: sequence, limits: configuration.limits, now: now)
         state.hosted.insert(origin)
         state.factories.remove(origin)
         // It has come back: its old address is of no use.

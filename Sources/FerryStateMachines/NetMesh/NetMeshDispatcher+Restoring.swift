@@ -41,7 +41,7 @@ extension NetMeshDispatcher {
             }
             let entry = state.factories[origin]
             releaseDeparture(origin, now: now)
-            if let entry { try? state.factories.register(entry, for: origin, limit: limits.factoryCount) }
+            if let entry { try? state.factories.register(entry, for: origin, limit: configuration.limits.factoryCount) }
         }
         state.target.records[origin]?.enter(.restoring, now: now)
         act(.restore(origin: origin, attempt: arrival.attempt, snapshot: snapshot, identity: identity))
@@ -52,7 +52,7 @@ extension NetMeshDispatcher {
         state.target.records[origin]?.setHead(head)
         guard configuration.hooks.contains(.postRestore) else { return announceRestored(origin, now: now) }
         state.target.records[origin]?.enter(.settling, now: now)
-        state.target.records[origin]?.hookDeadline = now + budgets.hook
+        state.target.records[origin]?.hookDeadline = now + configuration.budgets.hook
         act(.postRestore(origin: origin, attempt: arrival.attempt))
     }
 
@@ -65,9 +65,13 @@ extension NetMeshDispatcher {
     /// The move fails at this target: its orchestrator hears of it. The factory stays for another attempt.
     mutating func failArrival(_ origin: OriginHash, _ reason: FailureReason, now: Timestamp) {
         guard let arrival = state.target.records[origin] else { return }
-        send(.migrationFailed(origin: origin, reason: reason), to: arrival.orchestrator)
-        // This node's own orchestrator undoes the target with the rest, except after the commit.
-        if arrival.orchestrator == localNode, !(state.orchestrator.records[origin]?.isCommitted ?? true) { return }
+        if arrival.orchestrator != localNode {
+            send(.migrationFailed(origin: origin, reason: reason), to: arrival.orchestrator)
+        } else if let move = state.orchestrator.records[origin] {
+            // This node's own orchestrator undoes the target with the rest, except after the commit.
+            guard move.isCommitted else { return failOrchestration(origin, reason, toldBy: localNode, now: now) }
+            doubt(move, reason)
+        }
         if arrival.stage < .restoring { return dropArrival(arrival) }
         beginFailing(origin, reason, role: .target, now: now)
     }

@@ -10,7 +10,7 @@ extension NetMeshDispatcher {
         for arrival in state.target.records.values { deadlines += nextDeadlines(of: arrival) }
         deadlines += state.orchestrator.ended.values.map(\.expiresAt)
         deadlines += state.target.completed.values.map(\.expiresAt)
-        if let expiry = state.assemblies.nextDeadline(age: limits.recordAge) { deadlines.append(expiry) }
+        if let expiry = state.assemblies.nextDeadline(age: configuration.limits.recordAge) { deadlines.append(expiry) }
         return deadlines.min()
     }
 
@@ -32,7 +32,7 @@ extension NetMeshDispatcher {
             if let arrival = state.target.records[origin] { run(arrival, now: now) }
             drainLoopback(now: now)
         }
-        state.assemblies.expire(age: limits.recordAge, now: now)
+        state.assemblies.expire(age: configuration.limits.recordAge, now: now)
         state.target.expire(now: now)
         state.orchestrator.expire(now: now)
     }
@@ -46,7 +46,7 @@ extension NetMeshDispatcher {
 
     /// The step's deadline; before the commit the whole move's too, so that the published bound holds.
     private func giveUpTime(of move: NetMeshOrchestration) -> Timestamp {
-        move.isCommitted ? move.deadline : min(move.deadline, move.startedAt + (move.bound - budgets.activation))
+        move.isCommitted ? move.deadline : min(move.deadline, move.startedAt + (move.bound - configuration.budgets.activation))
     }
 
     private mutating func run(_ move: NetMeshOrchestration, now: Timestamp) {
@@ -56,7 +56,7 @@ extension NetMeshDispatcher {
             if !move.isCommitted { return failOrchestration(move.origin, reason, toldBy: nil, now: now) }
             doubt(move, reason)
         }
-        if state.orchestrator.records[move.origin]?.retry.isDue(now, longest: budgets.retry.upperBound) ?? false {
+        if state.orchestrator.records[move.origin]?.retry.isDue(now, longest: configuration.budgets.retry.upperBound) ?? false {
             resend(move, now: now)
         }
     }
@@ -66,7 +66,7 @@ extension NetMeshDispatcher {
     /// When a record without progress goes; a local orchestrator's budgets end its own.
     private func expiry(of departure: NetMeshDeparture) -> Timestamp? {
         guard departure.orchestrator != localNode || departure.stage == .released else { return nil }
-        return departure.progressAt + limits.recordAge
+        return departure.progressAt + configuration.limits.recordAge
     }
 
     private func nextDeadlines(of departure: NetMeshDeparture) -> [Timestamp] {
@@ -79,7 +79,7 @@ extension NetMeshDispatcher {
         guard state.failing[origin] == nil else { return }
         if let hook = departure.hookDeadline, hook <= now { finishCleanup(origin, now: now) }
         if let expiry = expiry(of: departure), expiry <= now { return expire(departure, now: now) }
-        if state.source.records[origin]?.retry.isDue(now, longest: budgets.retry.upperBound) ?? false {
+        if state.source.records[origin]?.retry.isDue(now, longest: configuration.budgets.retry.upperBound) ?? false {
             send(.cleanupComplete(origin: origin), to: departure.orchestrator)
             counters.resent += 1
         }
@@ -100,7 +100,7 @@ extension NetMeshDispatcher {
     /// When a record without progress goes; not while the host makes the daemon live, and not under this node's own budgets.
     private func expiry(of arrival: NetMeshArrival) -> Timestamp? {
         guard arrival.orchestrator != localNode, arrival.stage < .activating else { return nil }
-        return arrival.progressAt + limits.recordAge
+        return arrival.progressAt + configuration.limits.recordAge
     }
 
     private func nextDeadlines(of arrival: NetMeshArrival) -> [Timestamp] {

@@ -50,9 +50,6 @@ public struct NetMeshDispatcher: Sendable {
         }
     }
 
-    var budgets: NetMeshBudgets { configuration.budgets }
-    var limits: NetMeshLimits { configuration.limits }
-
     mutating func act(_ action: NetMeshAction) { outbox.append(.action(action)) }
 
     /// Sends, or queues for this node's own arms.

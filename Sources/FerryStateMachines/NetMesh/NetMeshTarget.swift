@@ -36,6 +36,9 @@ struct NetMeshArrival: Hashable, Sendable {
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 
+    /// Batches that wait: as many as a full buffer of the source makes, and as many again.
+    static let queueLimit = 16_384
+
     let origin: OriginHash
     let orchestrator: NodeID
     /// Who sent the pieces.
@@ -110,11 +113,24 @@ struct NetMeshArrival: Hashable, Sendable {
 
     mutating func setHead(_ link: CausalLink) { head = link }
 
+    /// Takes inputs from the old node: into the replay, or after the order to go live behind the held ones.
+    ///
+    /// - Throws: as `queueBatch`.
+    mutating func take(_ events: [CausalEvent], limits: NetMeshLimits, now: Timestamp) throws(NetMeshRefusal) {
+        guard stage == .activating || isActivationRequested else { return try queueBatch(events, limits: limits, now: now) }
+        let byteCount = events.reduce(heldByteCount) { $0 + $1.payload.count }
+        guard heldEventCount + events.count <= limits.bufferedEventCount, byteCount <= limits.bufferedByteCount else {
+            throw NetMeshRefusal(
+                .capacity, FailureReason.bufferFull(eventCount: heldEventCount + events.count, byteCount: byteCount).message)
+        }
+        for event in events { _ = hold(event, limits: limits) }
+    }
+
     /// Queues a batch for replay, without what was replayed before.
     ///
-    /// - Throws: `.wrongPhase` before the restore and after the activation; `.capacity` with what the totals would be.
-    mutating func queueBatch(_ events: [CausalEvent], limits: NetMeshLimits, now: Timestamp) throws(NetMeshRefusal) {
-        guard stage == .restored || stage == .replaying, !isActivationRequested else {
+    /// - Throws: `.wrongPhase` before the restore; `.capacity` with what the totals would be.
+    private mutating func queueBatch(_ events: [CausalEvent], limits: NetMeshLimits, now: Timestamp) throws(NetMeshRefusal) {
+        guard stage == .restored || stage == .replaying else {
             throw NetMeshRefusal(.wrongPhase, "inputs for a target that is \(stage)")
         }
         var seen: Set<InputKey> = []
@@ -122,7 +138,7 @@ struct NetMeshArrival: Hashable, Sendable {
         let eventCount = queuedEventCount + fresh.count
         let byteCount = fresh.reduce(queuedByteCount) { $0 + $1.payload.count }
         guard eventCount <= limits.bufferedEventCount, byteCount <= limits.bufferedByteCount,
-            replayed.count + fresh.count <= limits.rememberedInputCount, queue.count < limits.bufferedEventCount
+            replayed.count + fresh.count <= limits.rememberedInputCount, queue.count < Self.queueLimit
         else {
             let reason = FailureReason.bufferFull(eventCount: eventCount, byteCount: byteCount)
             throw NetMeshRefusal(.capacity, reason.message, reason: reason)
@@ -153,6 +169,9 @@ struct NetMeshArrival: Hashable, Sendable {
         isReplaying = true
         return running
     }
+
+    /// Whether an order to go live has waited for the replay, and need not any longer.
+    var isReadyToActivate: Bool { isActivationRequested && !isReplaying && queue.isEmpty && stage < .activating }
 
     /// Whether the host replays a batch.
     private(set) var isReplaying = false
