@@ -8,7 +8,7 @@ struct Ferryctl: AsyncParsableCommand {
         commandName: "ferryctl", abstract: "Runs nodes that move live daemons, and speaks to those that run.",
         subcommands: [
             NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, MovesCommand.self, DemoCommand.self, BenchCommand.self,
-            DemoRoleCommand.self,
+            InspectCommand.self, DemoRoleCommand.self,
         ])
 
     static func main() async {
