@@ -93,13 +93,13 @@ final class OrderedNetwork: SimulationNetwork {
         guard !links[place].isDialling else { return }
         links[place].isDialling = true
         let boots = (from.bootCount, to.bootCount)
-        world.push(after: world.random.milliseconds(4...30), .task { [self] world in
+        world.after(world.random.milliseconds(4...30)) { [self] world in
             links[place].isDialling = false
             guard from.isUp, to.isUp, (from.bootCount, to.bootCount) == boots,
                 !world.links.isBlocked(from.index, to.index, at: world.now), !world.links.isBlocked(to.index, from.index, at: world.now)
             else { return }
             establish(from, to)
-        })
+        }
     }
 
     private func establish(_ from: SimulationEndpoint, _ to: SimulationEndpoint) {
@@ -116,8 +116,7 @@ final class OrderedNetwork: SimulationNetwork {
             world.count(.linkReopen)
         }
         for end in [low, high] { breakTransfers(of: end, before: sessionCount, with: end === low ? high : low) }
-        world.sessionEstablished(at: from, with: to.peer)
-        world.sessionEstablished(at: to, with: from.peer)
+        world.announceSession(of: from, with: to)
         for transfer in transfers where transfer.session == 0 && self.place(transfer.from, transfer.to) == place { open(transfer) }
     }
 
@@ -129,7 +128,7 @@ final class OrderedNetwork: SimulationNetwork {
         links[place].dead = newest
         links[place].wasClosed = true
         for (end, peer) in [(one, other), (other, one)] where session(of: end, with: peer) != 0 {
-            world.push(after: world.random.milliseconds(notice), .task { [self] _ in lose(end, peer, newest) })
+            world.after(world.random.milliseconds(notice)) { [self] _ in lose(end, peer, newest) }
         }
     }
 
@@ -138,7 +137,7 @@ final class OrderedNetwork: SimulationNetwork {
         guard open != 0, open <= dead else { return }
         setSession(of: end, with: peer, 0)
         breakTransfers(of: world.endpoints[end], before: dead + 1, with: world.endpoints[peer])
-        world.sessionLost(at: world.endpoints[end], with: world.endpoints[peer])
+        world.announceLoss(at: world.endpoints[end], of: world.endpoints[peer])
     }
 
     func changed(_ endpoint: SimulationEndpoint) {
@@ -149,7 +148,7 @@ final class OrderedNetwork: SimulationNetwork {
         }
         for transfer in transfers where transfer.from == endpoint.index {
             end(transfer)
-            world.push(after: world.random.milliseconds(1...500), .task { $0.transferBroken(transfer) })
+            world.after(world.random.milliseconds(1...500)) { $0.transferBroken(transfer) }
         }
     }
 
@@ -160,22 +159,22 @@ final class OrderedNetwork: SimulationNetwork {
         let (from, to) = (world.endpoints[transfer.from], world.endpoints[transfer.to])
         if session(of: from.index, with: to.index) != 0 { return open(transfer) }
         dial(from, to)
-        world.push(after: .seconds(4), .task { [self] world in
+        world.after(.seconds(4)) { [self] world in
             guard transfer.session == 0, !transfer.isOver else { return }
             end(transfer)
             world.transferFailed(transfer)
-        })
+        }
     }
 
     private func open(_ transfer: SimulationTransfer) {
         transfer.session = session(of: transfer.from, with: transfer.to)
         transfer.stream = transfer.number
         transfer.toBoot = world.endpoints[transfer.to].bootCount
-        world.push(after: .zero, .task { [self] world in
+        world.after(.zero) { [self] world in
             guard !transfer.isOver else { return }
             world.transferOpened(transfer)
             carry(transfer)
-        })
+        }
     }
 
     private func carry(_ transfer: SimulationTransfer) {
@@ -187,7 +186,7 @@ final class OrderedNetwork: SimulationNetwork {
             let blocked = world.links.blocked(one, other)
             if blocked > world.now { wait = max(wait, blocked - world.now + world.random.milliseconds(1...50)) }
         }
-        world.push(after: wait, .task { [self] world in
+        world.after(wait) { [self] world in
             guard !transfer.isOver else { return }
             // Ends notice in their own time that nothing arrives any more.
             guard transfer.session > links[place(transfer.from, transfer.to)].dead else { return }
@@ -197,15 +196,15 @@ final class OrderedNetwork: SimulationNetwork {
             transfer.isWhole = transfer.arrived.count == transfer.bytes.count
             world.transferAdvanced(transfer)
             if transfer.isWhole { acknowledge(transfer) } else { carry(transfer) }
-        })
+        }
     }
 
     private func acknowledge(_ transfer: SimulationTransfer) {
-        world.push(after: world.random.milliseconds(world.links.latency), .task { [self] world in
+        world.after(world.random.milliseconds(world.links.latency)) { [self] world in
             guard !transfer.isOver, transfer.session > links[place(transfer.from, transfer.to)].dead else { return }
             end(transfer)
             world.transferAcknowledged(transfer)
-        })
+        }
     }
 
     private func end(_ transfer: SimulationTransfer) {
@@ -220,7 +219,7 @@ final class OrderedNetwork: SimulationNetwork {
                 self.end(transfer)
                 world.transferFailed(transfer)
                 // The other end learns of it no later than by its own notice.
-                world.push(after: world.random.milliseconds(1...500), .task { $0.transferBroken(transfer) })
+                world.after(world.random.milliseconds(1...500)) { $0.transferBroken(transfer) }
             } else if transfer.to == end.index, transfer.from == peer.index {
                 world.transferBroken(transfer)
             }
@@ -230,7 +229,7 @@ final class OrderedNetwork: SimulationNetwork {
     func cancel(_ transfer: SimulationTransfer) {
         guard !transfer.isOver else { return }
         end(transfer)
-        world.push(after: world.random.milliseconds(1...20), .task { $0.transferFailed(transfer) })
-        world.push(after: world.random.milliseconds(1...20), .task { $0.transferBroken(transfer) })
+        world.after(world.random.milliseconds(1...20)) { $0.transferFailed(transfer) }
+        world.after(world.random.milliseconds(1...20)) { $0.transferBroken(transfer) }
     }
 }

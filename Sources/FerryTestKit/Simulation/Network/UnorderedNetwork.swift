@@ -46,13 +46,13 @@ final class UnorderedNetwork: SimulationNetwork {
     func changed(_ endpoint: SimulationEndpoint) {
         let boot = endpoint.bootCount
         for other in world.endpoints where other.index != endpoint.index {
-            world.push(after: world.random.milliseconds(5...800), .work(endpoint: other.index, boot: other.bootCount) { world in
+            world.after(world.random.milliseconds(5...800), endpoint: other.index, boot: other.bootCount) { world in
                 if endpoint.isUp, endpoint.bootCount == boot {
                     world.sessionEstablished(at: other, with: endpoint.peer)
                 } else if endpoint.bootCount == boot {
                     world.sessionLost(at: other, with: endpoint)
                 }
-            })
+            }
         }
         guard !endpoint.isUp else { return }
         for transfer in transfers where transfer.from == endpoint.index || transfer.to == endpoint.index { fail(transfer) }
@@ -65,12 +65,12 @@ final class UnorderedNetwork: SimulationNetwork {
         transfer.toBoot = to.bootCount
         transfers.append(transfer)
         guard to.isUp, !world.links.isBlocked(transfer.from, transfer.to, at: world.now) else { return fail(transfer) }
-        world.push(after: world.random.milliseconds(2...30), .task { [self] world in
+        world.after(world.random.milliseconds(2...30)) { [self] world in
             guard !transfer.isOver else { return }
             transfer.stream = transfer.number
             world.transferOpened(transfer)
             carry(transfer)
-        })
+        }
     }
 
     private func carry(_ transfer: SimulationTransfer) {
@@ -78,7 +78,7 @@ final class UnorderedNetwork: SimulationNetwork {
         let wait =
             world.random.milliseconds(world.links.latency)
             + world.links.duration(pieceByteCount, transfer.from, transfer.to, at: world.now)
-        world.push(after: wait, .task { [self] world in
+        world.after(wait) { [self] world in
             guard !transfer.isOver else { return }
             if world.links.isBlocked(transfer.from, transfer.to, at: world.now) || world.chance(world.settings.lossPermille / 8) {
                 return fail(transfer)
@@ -92,21 +92,21 @@ final class UnorderedNetwork: SimulationNetwork {
             }
             transfer.isWhole = true
             world.transferAdvanced(transfer)
-            world.push(after: world.random.milliseconds(world.links.latency), .task { [self] world in
+            world.after(world.random.milliseconds(world.links.latency)) { [self] world in
                 guard !transfer.isOver else { return }
                 transfer.isOver = true
                 transfers.removeAll { $0 === transfer }
                 world.transferAcknowledged(transfer)
-            })
-        })
+            }
+        }
     }
 
     private func fail(_ transfer: SimulationTransfer) {
         guard !transfer.isOver else { return }
         transfer.isOver = true
         transfers.removeAll { $0 === transfer }
-        world.push(after: world.random.milliseconds(1...200), .task { $0.transferFailed(transfer) })
-        world.push(after: world.random.milliseconds(1...200), .task { $0.transferBroken(transfer) })
+        world.after(world.random.milliseconds(1...200)) { $0.transferFailed(transfer) }
+        world.after(world.random.milliseconds(1...200)) { $0.transferBroken(transfer) }
     }
 
     func cancel(_ transfer: SimulationTransfer) { fail(transfer) }

@@ -57,6 +57,8 @@ final class SimulationTransfer {
     /// What has arrived at the target.
     var arrived: [UInt8] = []
     var isWhole = false
+    /// Whether the source has ended the stream after its last byte.
+    var isFinished = false
     /// Broken or given up, on either side.
     var isOver = false
 

@@ -95,7 +95,7 @@ final class SimulationNode {
         arrivals = []
         incoming = []
         world.network.changed(endpoint)
-        world.push(after: downtime, .task { [self] _ in start(respawning: lostCount) })
+        world.after(downtime) { [self] _ in start(respawning: lostCount) }
     }
 
     /// Starts again, under a new boot id.
@@ -125,13 +125,6 @@ final class SimulationNode {
     }
 
     func receive(_ message: FerryMessage, from peer: PeerIdentity) {
-        if world.has(.bypassEpochCheck) { return receive(bypassing: message, from: peer) }
-        dispatcher.receive(message, from: peer, now: now, wallClock: wallClock)
-        drain()
-    }
-
-    /// The defect: whoever says it, and of whichever attempt, it is taken for the source's or target's word of this one.
-    private func receive(bypassing message: FerryMessage, from peer: PeerIdentity) {
         dispatcher.receive(message, from: peer, now: now, wallClock: wallClock)
         drain()
     }
@@ -165,7 +158,7 @@ final class SimulationNode {
     /// Runs `body` in this boot, once the host has done its part.
     func later(_ delay: Duration, _ body: @escaping (SimulationNode) -> Void) {
         let index = endpoint.index
-        world.push(after: delay, .work(endpoint: index, boot: endpoint.bootCount) { body($0.nodes[index]) })
+        world.after(delay, endpoint: index, boot: endpoint.bootCount) { body($0.nodes[index]) }
     }
 
     /// How long a callback of the host takes.

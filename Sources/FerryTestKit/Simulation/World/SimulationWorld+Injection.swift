@@ -59,7 +59,8 @@ extension SimulationWorld {
             daemon: lane.daemon.entity, epoch: Epoch(rawValue: epoch.rawValue + 1), migration: crypto.random.next(), target: stranger.key,
             targetAddress: "", daemonSignature: Signature(rawValue: crypto.random.next()))
         let bodies: [LaneMessage.Body] = [
-            .acknowledgement(cursor: sequence, epoch: epoch), .gap(cursor: sequence, epoch: epoch), .welcome(cursor: sequence, epoch: epoch),
+            .acknowledgement(cursor: sequence, epoch: epoch), .gap(cursor: sequence, epoch: epoch),
+            .welcome(cursor: sequence, epoch: epoch),
             .moved(unsigned), .violation, .notHere,
         ]
         guard let body = random.pick(bodies) else { return }

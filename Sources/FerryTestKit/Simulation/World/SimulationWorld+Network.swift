@@ -58,6 +58,17 @@ extension SimulationWorld {
         }
     }
 
+    /// Either end hears of it in its own turn.
+    func announceSession(of one: SimulationEndpoint, with other: SimulationEndpoint) {
+        for (end, peer) in [(one, other.peer), (other, one.peer)] {
+            after(.zero, endpoint: end.index, boot: end.bootCount) { $0.sessionEstablished(at: end, with: peer) }
+        }
+    }
+
+    func announceLoss(at endpoint: SimulationEndpoint, of peer: SimulationEndpoint) {
+        after(.zero, endpoint: endpoint.index, boot: endpoint.bootCount) { $0.sessionLost(at: endpoint, with: peer) }
+    }
+
     func sessionEstablished(at endpoint: SimulationEndpoint, with peer: PeerIdentity) {
         trace.record(now, 4, UInt64(endpoint.index), 0)
         if endpoint.index < nodes.count {
@@ -88,11 +99,11 @@ extension SimulationWorld {
     private func atSource(_ transfer: SimulationTransfer, _ body: @escaping (SimulationNode) -> Void) {
         let endpoint = endpoints[transfer.from]
         guard endpoint.isUp, endpoint.bootCount == transfer.fromBoot else { return }
-        push(after: .zero, .work(endpoint: transfer.from, boot: transfer.fromBoot) { body($0.nodes[transfer.from]) })
+        after(.zero, endpoint: transfer.from, boot: transfer.fromBoot) { body($0.nodes[transfer.from]) }
     }
 
     private func atTarget(_ transfer: SimulationTransfer, _ body: @escaping (SimulationNode) -> Void) {
-        push(after: .zero, .work(endpoint: transfer.to, boot: transfer.toBoot) { body($0.nodes[transfer.to]) })
+        after(.zero, endpoint: transfer.to, boot: transfer.toBoot) { body($0.nodes[transfer.to]) }
     }
 
     func transferOpened(_ transfer: SimulationTransfer) {

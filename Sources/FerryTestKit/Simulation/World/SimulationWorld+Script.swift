@@ -20,7 +20,7 @@ extension SimulationWorld {
         for kind in FaultKind.allCases where settings.isEnabled(kind) {
             for _ in 0..<Self.frequency(of: kind) {
                 let delay = random.milliseconds(200...Int(settings.horizon.components.seconds) * 1_000)
-                push(after: delay, .task { if $0.isFaulty { $0.strike(kind) } })
+                after(delay) { if $0.isFaulty { $0.strike(kind) } }
             }
         }
     }
@@ -116,11 +116,11 @@ extension SimulationWorld {
     func moved(_ move: MoveTruth) {
         guard isActive(.pingPong), random.chance(300), let back = endpoint(of: move.order.source) else { return }
         let daemon = daemons[move.daemon]
-        push(after: random.milliseconds(0...40), .task { world in
+        after(random.milliseconds(0...40)) { world in
             guard world.isFaulty else { return }
             world.count(.pingPong)
             world.order(daemon, to: back.index)
-        })
+        }
     }
 
     // MARK: Crashes
@@ -166,10 +166,10 @@ extension SimulationWorld {
 
     /// A session does not outlive a longer silence.
     private func loseLater(_ one: Int, _ other: Int) {
-        push(after: OrderedNetwork.idleTimeout, .task { world in
+        after(OrderedNetwork.idleTimeout) { world in
             guard world.links.isBlocked(one, other, at: world.now) || world.links.isBlocked(other, one, at: world.now) else { return }
             (world.network as? OrderedNetwork)?.close(one, other, notice: 0...1_000)
-        })
+        }
     }
 
     private func slowLink() {

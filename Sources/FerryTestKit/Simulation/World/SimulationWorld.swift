@@ -153,6 +153,14 @@ final class SimulationWorld {
     func push(at time: Timestamp, _ event: WorldEvent) { queue.push(at: max(time, now), event) }
     func push(after delay: Duration, _ event: WorldEvent) { queue.push(at: now + delay, event) }
 
+    /// Work of nobody.
+    func after(_ delay: Duration, _ body: @escaping (SimulationWorld) -> Void) { push(after: delay, .task(body)) }
+
+    /// Work of one boot of an endpoint.
+    func after(_ delay: Duration, endpoint: Int, boot: Int, _ body: @escaping (SimulationWorld) -> Void) {
+        push(after: delay, .work(endpoint: endpoint, boot: boot, body))
+    }
+
     func wallClock(of endpoint: SimulationEndpoint) -> UInt64 {
         Self.wallClockOrigin &+ UInt64(bitPattern: (now.nanoseconds + endpoint.wallLead.wholeNanoseconds))
     }
