@@ -143,14 +143,37 @@ struct NetMeshArrival: Hashable, Sendable {
             let reason = FailureReason.bufferFull(eventCount: eventCount, byteCount: byteCount)
             throw NetMeshRefusal(.capacity, reason.message, reason: reason)
         }
-        for event in fresh {
+        let ordered = withEarlierHeld(fresh)
+        for event in ordered {
             replayed.insert(InputKey(event))
             takeOver(event)
         }
-        queue.append(fresh)
-        queuedEventCount = eventCount
-        queuedByteCount = byteCount
+        queue.append(ordered)
+        queuedEventCount += ordered.count
+        queuedByteCount += ordered.reduce(0) { $0 + $1.payload.count }
         progressAt = now
+    }
+
+    /// Held inputs of an emitter go before its later ones: a batch that overtook another must not turn their order around.
+    private func withEarlierHeld(_ fresh: [CausalEvent]) -> [CausalEvent] {
+        guard !heldPositions.isEmpty else { return fresh }
+        var last: [OriginHash: UInt64] = [:]
+        for event in fresh { last[event.link.origin] = max(last[event.link.origin] ?? 0, event.link.sequence) }
+        let keys = Set(fresh.map { InputKey($0) })
+        var earlier: [OriginHash: Deque<CausalEvent>] = [:]
+        for case let held? in heldInputs where held.link.sequence < last[held.link.origin] ?? 0 && !keys.contains(InputKey(held)) {
+            earlier[held.link.origin, default: []].append(held)
+        }
+        var ordered: [CausalEvent] = []
+        ordered.reserveCapacity(fresh.count)
+        for event in fresh {
+            while let first = earlier[event.link.origin]?.first, first.link.sequence < event.link.sequence {
+                ordered.append(first)
+                earlier[event.link.origin]?.removeFirst()
+            }
+            ordered.append(event)
+        }
+        return ordered
     }
 
     /// What a batch brings is replayed in the batch's order, not at the activation.
