@@ -13,10 +13,10 @@ extension EmitterLane {
             open(cursor: cursor, epoch: epoch, now: now)
         case .acknowledgement(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
-            acknowledge(cursor, now: now)
+            acknowledge(cursor, epoch, now: now)
         case .gap(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
-            acknowledge(cursor, now: now)
+            acknowledge(cursor, epoch, now: now)
             isProbing = false
             guard rewoundAt != cursor else { return }
             rewoundAt = cursor
@@ -61,13 +61,13 @@ extension EmitterLane {
     private mutating func open(cursor: UInt64, epoch: Epoch, now: Timestamp) {
         if let acknowledged {
             guard cursor >= acknowledged || cursor >= lastSequence else {
-                // A welcome that an acknowledgement has overtaken says nothing new.
-                if phase != .open { loseAccepted(cursor, acknowledged) }
+                regress(to: cursor, epoch, now: now)
                 return
             }
-            acknowledge(cursor, now: now)
+            acknowledge(cursor, epoch, now: now)
         } else {
             acknowledged = cursor
+            acknowledgedEpoch = epoch
             lastSequence = cursor
             if chain.head.sequence != cursor, chain.head.sequence < cursor {
                 // A predecessor of this emitter went further: go on above what it had processed.
@@ -77,6 +77,7 @@ extension EmitterLane {
             number()
         }
         guard failure == nil else { return }
+        regressionCount = 0
         if phase != .open { sentCount = 0 }
         phase = .open
         isProbing = false
@@ -86,13 +87,29 @@ extension EmitterLane {
         if sentCount > 0 { arm(now) }
     }
 
+    /// An owner says that it has processed less than was acknowledged before.
+    private mutating func regress(to cursor: UInt64, _ epoch: Epoch, now: Timestamp) {
+        guard let acknowledged, cursor < acknowledged else { return }
+        if epoch > acknowledgedEpoch { return loseAccepted(cursor, acknowledged) }
+        // Of the same owner a welcome that an acknowledgement has overtaken says nothing new. Only while nobody answers otherwise does
+        // it count, and then not more often than it is asked for.
+        guard phase == .discovering, now >= (regressedAt ?? now) else { return }
+        regressionCount += 1
+        regressedAt = now + limits.retry.lowerBound
+        retryAt = regressedAt
+        if regressionCount >= limits.attemptsBeforeDiscovery { loseAccepted(cursor, acknowledged) }
+    }
+
     private mutating func loseAccepted(_ cursor: UInt64, _ acknowledged: UInt64) {
         fail(.acceptedEventsLost, "the owner has processed up to \(cursor), an earlier one had accepted \(acknowledged)")
     }
 
-    private mutating func acknowledge(_ cursor: UInt64, now: Timestamp) {
-        guard let known = acknowledged, cursor > known, cursor <= lastSequence else { return }
+    private mutating func acknowledge(_ cursor: UInt64, _ epoch: Epoch, now: Timestamp) {
+        guard let known = acknowledged, cursor >= known, cursor <= lastSequence else { return }
+        acknowledgedEpoch = epoch
+        guard cursor > known else { return }
         acknowledged = cursor
+        regressionCount = 0
         isProbing = false
         isAsking = false
         while numberedCount > 0, let first = waiting.first, first.link.sequence <= cursor {

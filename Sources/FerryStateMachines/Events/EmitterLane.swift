@@ -67,6 +67,12 @@ public struct EmitterLane: ~Copyable {
     var isProbing = false
     /// Whether everyone was asked for the owner and no answer has been acted upon yet: only then may a node that is not believed claim it.
     var isAsking = false
+    /// The epoch under which `acknowledged` was last learnt: only an owner of a later one can have lost what it names.
+    var acknowledgedEpoch = Epoch.none
+    /// How often, and when last, an owner of that same epoch said that it has processed less: an answer that was overtaken on its way, or
+    /// a daemon that began its life anew under the old key. Only the second says so again and again.
+    var regressionCount = 0
+    var regressedAt: Timestamp?
     /// The cursor of the last rewind, so that the many gaps of one loss rewind once.
     var rewoundAt: UInt64?
 

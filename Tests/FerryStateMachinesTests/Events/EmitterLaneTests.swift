@@ -193,4 +193,51 @@ import Testing
         #expect(after == (.violation, nil))
         #expect(throws: EmitterLaneError.self) { try lane.value.enqueue([1], now: now) }
     }
+
+    /// A lane with two acknowledged events of three, which has lost its owner and asks everyone.
+    private func makeDiscovering() throws -> Box {
+        let lane = makeLane()
+        lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        for byte in 1...3 { _ = try lane.value.enqueue([UInt8(byte)], now: now) }
+        _ = drain(lane)
+        lane.value.receive(.acknowledgement(cursor: 2, epoch: .first), from: owner, crypto: crypto, now: now)
+        lane.value.receive(.notHere, from: owner, crypto: crypto, now: now)
+        _ = drain(lane)
+        return lane
+    }
+
+    @Test("a welcome that was overtaken on its way changes nothing; the owner's next answer opens the lane")
+    func overtakenWelcome() throws {
+        let lane = try makeDiscovering()
+        for _ in 1...8 { lane.value.receive(.welcome(cursor: 1, epoch: .first), from: owner, crypto: crypto, now: now) }
+        let before = (lane.value.failure, lane.value.isDiscovering)
+        #expect(before.0 == nil && before.1)
+        lane.value.receive(.welcome(cursor: 2, epoch: .first), from: owner, crypto: crypto, now: now)
+        check(sequences(drain(lane)), [3])
+    }
+
+    @Test("an owner of the same epoch that says again and again that it has processed less has begun its life anew")
+    func repeatedRegression() throws {
+        let lane = try makeDiscovering()
+        var time = now
+        for count in 1...4 {
+            let before = lane.value.failure
+            #expect(before == nil, "after \(count - 1) answers")
+            lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: time)
+            guard let deadline = lane.value.nextDeadline else { break }
+            time = deadline
+            lane.value.deadlineReached(now: time)
+            check(drain(lane, at: time).map(\.destination), [.everyone])
+        }
+        let after = lane.value.failure?.code
+        #expect(after == .acceptedEventsLost)
+    }
+
+    @Test("a later owner that has processed less has lost accepted events, and says so once")
+    func laterOwnerLacksEvents() throws {
+        let lane = try makeDiscovering()
+        lane.value.receive(.welcome(cursor: 1, epoch: Epoch(rawValue: 2)), from: other, crypto: crypto, now: now)
+        let after = lane.value.failure?.code
+        #expect(after == .acceptedEventsLost)
+    }
 }
