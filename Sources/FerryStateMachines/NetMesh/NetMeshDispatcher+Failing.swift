@@ -27,8 +27,10 @@ extension NetMeshDispatcher {
     }
 
     /// The target was told to go live, so nothing is undone: only its acknowledgement or an operator ends the move.
+    ///
+    /// That nothing is registered, or not ready, is what a target says to pieces that its own success has overtaken: it means nothing here.
     mutating func doubt(_ move: NetMeshOrchestration, _ reason: FailureReason) {
-        guard move.doubt == nil else {
+        guard move.doubt == nil, reason.code != .factoryNotFound, reason.code != .notReady else {
             counters.repeats += 1
             return
         }

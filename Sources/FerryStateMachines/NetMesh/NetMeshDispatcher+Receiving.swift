@@ -21,6 +21,12 @@ extension NetMeshDispatcher {
     ///
     /// - Throws: the refusal, after it was counted and, if it has a reason, answered.
     public mutating func receive(_ message: MigrationMessage, from sender: NodeID, now: Timestamp) throws(NetMeshRefusal) {
+        guard sender != localNode else {
+            // What this node says to itself never leaves the dispatcher.
+            let refusal = wrongPeer(sender)
+            counters.count(refusal, type: message.typeByte)
+            throw refusal
+        }
         defer { drainLoopback(now: now) }
         try admit(message, from: sender, now: now)
     }
