@@ -74,11 +74,12 @@ extension NetMeshDispatcher {
             try admit(
                 whole, wireSequence: piece.throughSequence, origin: origin, sender: sender, orchestrator: orchestrator,
                 isAuthorized: isAuthorized, now: now)
+            state.assemblies.drop(origin, from: sender)
         } catch {
             // The pieces before this one were taken; that they make no snapshot ends their assembly, so this one is not refused.
-            guard !isSingle, orchestrator != localNode, let reason = error.reason else { throw error }
+            guard !isSingle, orchestrator != localNode || error.reason == nil else { throw error }
             counters.count(error, type: 1)
-            send(.migrationFailed(origin: origin, reason: reason), to: orchestrator)
+            if let reason = error.reason { send(.migrationFailed(origin: origin, reason: reason), to: orchestrator) }
         }
     }
 

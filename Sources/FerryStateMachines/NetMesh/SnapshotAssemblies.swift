@@ -38,7 +38,8 @@ struct SnapshotAssemblies: Hashable, Sendable {
 
     func isPending(_ origin: OriginHash, from sender: NodeID) -> Bool { assemblies[Key(origin: origin, sender: sender)] != nil }
 
-    /// Takes one piece; returns the whole snapshot when it is the last one.
+    /// Takes one piece; returns the whole snapshot when it is the last one. A snapshot of one piece leaves an older one's pieces alone, so that
+    /// its owner may still refuse it; taken, they are to be dropped.
     ///
     /// - Throws: `.badSnapshot`, `.capacity`.
     mutating func feed(
@@ -47,10 +48,7 @@ struct SnapshotAssemblies: Hashable, Sendable {
         try Self.check(piece)
         let key = Key(origin: piece.origin, sender: sender)
         try checkFit(of: piece, key, limits)
-        if piece.totalCount == 1 {
-            drop(key)
-            return piece.bytes
-        }
+        guard piece.totalCount > 1 else { return piece.bytes }
         store(piece, key, now)
         guard let assembly = assemblies[key], assembly.pieces.count == Int(assembly.totalCount) else { return nil }
         drop(key)
