@@ -50,7 +50,7 @@ extension SimulationNode {
 
     private func journal(_ migration: MigrationID, _ record: UInt64, _ entry: MoveRecord) {
         if world.has(.activateBeforeTake), case .prepared(_, let order) = entry { activateTooEarly(migration, order) }
-        let isRefused = world.strikes(.journalFailure, 30)
+        let isRefused = world.strikes(.journalFailure, 60)
         later(callbackTime()) { node in
             node.report { dispatcher, now, wallClock in
                 if isRefused {

@@ -74,7 +74,7 @@ extension SimulationNode {
     }
 
     func stream(_ migration: MigrationID, _ entity: EntityID, to node: NodeKey) {
-        let isThrowing = world.strikes(.failingCallback, 30)
+        let isThrowing = world.strikes(.failingCallback, 80)
         guard let to = world.endpoint(of: node), let host = ownHost(entity), let state = frozenState(of: host), !isThrowing else {
             departures.append(Departure(migration: migration, transfer: nil))
             return later(callbackTime()) { node in

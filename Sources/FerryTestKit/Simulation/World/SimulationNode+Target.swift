@@ -61,8 +61,8 @@ extension SimulationNode {
 
     private func finishRestore(_ migration: MigrationID, _ bytes: [UInt8]) {
         guard let arrival = arrival(migration), let snapshot = arrival.snapshot, arrival.host == nil else { return }
-        if world.strikes(.failingCallback, 30) { return restoreFailed(migration, "the restore threw") }
-        let isWrong = world.strikes(.wrongRestore, 120)
+        if world.strikes(.failingCallback, 80) { return restoreFailed(migration, "the restore threw") }
+        let isWrong = world.strikes(.wrongRestore, 250)
         guard let daemon = try? world.cast.restore(bytes) else { return restoreFailed(migration, "the restore threw") }
         let held = hosts[arrival.daemon.index]
         guard held.map(\.isStub) ?? true else { return restoreFailed(migration, "the daemon is here already") }

@@ -40,6 +40,10 @@ extension SimulationWorld {
     }
 
     private var isAtRest: Bool {
+        for daemon in daemons {
+            // A rollback waits for a fence that is still on its way.
+            if let host = holder(of: daemon)?.hosts[daemon.index], !host.isActive { return false }
+        }
         for node in nodes where node.dispatcher.moves.contains(where: { $0.outcome == nil }) { return false }
         for emitter in emitters {
             for lane in emitter.lanes where lane.machine.waitingCount > 0 || lane.remainingCount > 0 {

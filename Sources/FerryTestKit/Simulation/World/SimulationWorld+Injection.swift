@@ -53,13 +53,16 @@ extension SimulationWorld {
         let emitter = emitters[random.below(emitters.count)]
         guard let lane = random.pick(emitter.lanes), emitter.endpoint.isUp else { return }
         count(.forged)
-        let sequence = UInt64(random.within(1...300))
+        // Around what the lane waits for, where it would do harm.
+        let sequence = UInt64(
+            max(1, random.chance(600) ? Int(lane.offeredCount) - random.below(2) : random.below(Int(lane.offeredCount) + 3)))
         let epoch = lane.machine.belief.epoch
         let unsigned = Moved(
             daemon: lane.daemon.entity, epoch: Epoch(rawValue: epoch.rawValue + 1), migration: crypto.random.next(), target: stranger.key,
             targetAddress: "", daemonSignature: Signature(rawValue: crypto.random.next()))
         let bodies: [LaneMessage.Body] = [
-            .acknowledgement(cursor: sequence, epoch: epoch), .gap(cursor: sequence, epoch: epoch),
+            .acknowledgement(cursor: sequence, epoch: epoch), .acknowledgement(cursor: sequence, epoch: epoch),
+            .gap(cursor: sequence, epoch: epoch),
             .welcome(cursor: sequence, epoch: epoch),
             .moved(unsigned), .violation, .notHere,
         ]

@@ -34,7 +34,7 @@ extension SimulationWorld {
         switch kind {
         case .partition, .oneWayPartition, .slowLink, .linkClose, .clockPause, .clockJump, .wallClockJump: 4
         case .emitterRestart: 2
-        case .duplicateOrder, .competingOrder, .cancel: 3
+        case .duplicateOrder, .competingOrder: 3
         case .manyAtOnce: 1
         case .forged, .replayed, .stale: 40
         default: 0
@@ -59,7 +59,6 @@ extension SimulationWorld {
         case .manyAtOnce:
             count(kind)
             for daemon in daemons { order(daemon) }
-        case .cancel: cancelSomething()
         case .forged, .replayed, .stale: inject(kind)
         default: break
         }
@@ -89,6 +88,7 @@ extension SimulationWorld {
         let move = MoveTruth(order: order, daemon: daemon.index, at: now)
         add(move)
         planCrash(of: move, roles: [source, target, orchestrator])
+        planCancel(of: move)
         say("order \(order.migration.hex.prefix(6)): daemon \(daemon.index) from \(source) to \(target) by \(orchestrator)")
         do throws(FailureReason) {
             try nodes[orchestrator].order(order)
@@ -104,12 +104,17 @@ extension SimulationWorld {
         try? nodes[node.index].order(move.order)
     }
 
-    private func cancelSomething() {
-        guard let move = random.pick(moves.filter { $0.outcome(.source) == nil }) else { return }
+    /// Gives a move up while it goes on, from any of its roles.
+    private func planCancel(of move: MoveTruth) {
+        guard isActive(.cancel), random.chance(150) else { return }
         let keys = [move.order.source, move.order.target, move.order.orchestrator]
-        guard let key = random.pick(keys), let node = endpoint(of: key), node.isUp else { return }
-        count(.cancel)
-        nodes[node.index].cancel(move.migration)
+        guard let key = random.pick(keys), let endpoint = endpoint(of: key) else { return }
+        after(random.milliseconds(1...400)) { world in
+            guard world.isFaulty, endpoint.isUp, move.outcome(.source) == nil else { return }
+            world.count(.cancel)
+            world.say("\(endpoint.name) cancels \(move.migration.hex.prefix(6))")
+            world.nodes[endpoint.index].cancel(move.migration)
+        }
     }
 
     /// The source says that the daemon has gone.
