@@ -98,14 +98,15 @@ struct ObservedMessages {
         var from: Int
         var fromBoot: BootID
         var to: Int
+        var toBoot: BootID
     }
 
     static let capacity = 192
     private(set) var messages: [Message] = []
     private var place = 0
 
-    mutating func add(_ bytes: [UInt8], from: SimulationEndpoint, to: Int) {
-        let message = Message(bytes: bytes, from: from.index, fromBoot: from.boot, to: to)
+    mutating func add(_ bytes: [UInt8], from: SimulationEndpoint, to: SimulationEndpoint) {
+        let message = Message(bytes: bytes, from: from.index, fromBoot: from.boot, to: to.index, toBoot: to.boot)
         if messages.count < Self.capacity {
             messages.append(message)
         } else {

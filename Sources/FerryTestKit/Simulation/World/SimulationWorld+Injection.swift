@@ -18,9 +18,9 @@ extension SimulationWorld {
             count(kind)
             return forge(migration, to: nodes[to])
         }
-        // Again from who said it, in the boot in which it was said.
+        // Again from who said it, between the boots between which it was said: no session outlives either.
         let sender = endpoints[seen.from]
-        guard sender.isUp, sender.boot == seen.fromBoot, to == seen.to else { return }
+        guard sender.isUp, sender.boot == seen.fromBoot, to == seen.to, endpoints[to].boot == seen.toBoot else { return }
         let isOver = move(migration.header.migration).map { $0.outcome(.source) != nil } ?? true
         guard isOver == (kind == .stale) else { return }
         count(kind)

@@ -21,7 +21,7 @@ extension SimulationWorld {
             moveByteCount += bytes.count
             if settings.layer != .sessions { scan(bytes) }
             if settings.isEnabled(.replayed) || settings.isEnabled(.stale) || settings.isEnabled(.forged) {
-                observed.add(bytes, from: from, to: to.index)
+                observed.add(bytes, from: from, to: to)
             }
             say("\(from.name) → \(to.name)  \(migration.body.name)  \(migration.header.migration.hex.prefix(6))/\(migration.header.epoch)")
         }
