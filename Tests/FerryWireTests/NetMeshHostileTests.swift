@@ -12,14 +12,16 @@ struct NetMeshHostileTests {
     func messages() throws {
         let groups = ["messages", "messages_real", "decode_table", "decode_oracle"]
         let pool = groups.flatMap { group in vectors[group]["vectors"].elements.compactMap { $0["hex"].bytes } }
-        let accepted = pool.filter { (try? MigrationMessage(decoding: $0)) != nil }
-        #expect(accepted.count >= 80)
-        for bytes in accepted {
+        let accepted = Set(pool.filter { (try? MigrationMessage(decoding: $0)) != nil })
+        #expect(accepted.count >= 60)
+        // Full pieces differ only in what their bytes are: one of them stands for all.
+        let full = accepted.filter { $0.count > 1_000 }.prefix(1)
+        for bytes in accepted.filter({ $0.count <= 1_000 }) + full {
             checkHostileInputs(
                 bytes, name: "message of \(bytes.count) bytes",
                 decode: { changed throws(WireError) in
-                    let message = try MigrationMessage(decoding: changed)
-                    return [UInt8](copying: changed).starts(with: try message.encoded())
+                    let encoded = try MigrationMessage(decoding: changed).encoded()
+                    return encoded.count <= changed.byteCount && [UInt8](copying: changed.extracting(0..<encoded.count)) == encoded
                 })
         }
     }
