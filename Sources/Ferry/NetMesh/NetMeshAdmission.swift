@@ -45,6 +45,9 @@ final class NetMeshAdmission: Sendable {
         return false
     }
 
+    /// How many wait for their turn.
+    func waitingCount(_ origin: OriginHash) -> Int { lines.withLock { $0[origin]?.waiting.count ?? 0 } }
+
     /// Gives the turn to whoever waits longest.
     func leave(_ origin: OriginHash) {
         let next: Waiter? = lines.withLock { lines in

@@ -86,3 +86,22 @@ final class NetMeshAnswer: Sendable {
 
     func set(_ value: Bool) { stored.withLock { $0 = value } }
 }
+
+/// One call of a hook, which ends by itself or by its bound, whichever comes first.
+final class HookRun: Sendable {
+    private let state = Mutex<(isOver: Bool, task: Task<Void, Never>?)>((false, nil))
+
+    func start(_ body: @escaping @Sendable () async -> Void) {
+        state.withLock { $0.task = Task { await body() } }
+    }
+
+    /// True for the first of the two ends.
+    func claim() -> Bool {
+        state.withLock { state in
+            defer { state.isOver = true }
+            return !state.isOver
+        }
+    }
+
+    func cancel() { state.withLock { $0.task }?.cancel() }
+}

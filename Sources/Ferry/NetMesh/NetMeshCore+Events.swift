@@ -7,29 +7,39 @@ extension NetMeshCore {
     /// Where an event goes.
     private enum Route: Sendable {
         case process
+        case wait
         case ended(NetMeshDelivery)
         case refused(FailureReason)
     }
 
     /// Takes an event in: processed here, kept for the daemon's move, or sent after it; never dropped without an error.
     ///
+    /// - Parameter isCounted: whether the caller's activity covers this.
     /// - Throws: `.daemonNotFound`, `.processFailed`, `.busy`, `.notReady`, `.shuttingDown`.
-    func deliver(_ event: CausalEvent, to origin: OriginHash) async throws(FerryError) -> NetMeshDelivery {
+    func deliver(_ event: CausalEvent, to origin: OriginHash, isCounted: Bool = false) async throws(FerryError) -> NetMeshDelivery {
         try requireReady()
         try await admission.enter(origin)
-        defer { admission.leave(origin) }
+        if !isCounted { activity.begin() }
+        defer {
+            admission.leave(origin)
+            if !isCounted { activity.end() }
+        }
         var isAdmitted = false
         var blocked: (host: NetMeshDaemonHost, ticket: UInt64)?
         while true {
+            let step = progressed.ticket
             switch route(event, for: origin, isAdmitted: isAdmitted) {
             case .ended(let delivery): return delivery
+            case .wait:
+                await pause(until: progressed, after: step)
+                continue
             case .refused(let reason): throw FerryError(.busy, reason.netMeshDescription, cause: reason)
             case .process: break
             }
             // From here on the dispatcher has counted the event as seen; asked again, it would be a duplicate.
             isAdmitted = true
             // The dispatcher knows of a move's end before the daemon does.
-            if let blocked { await blocked.host.changed.waitUninterrupted(after: blocked.ticket) }
+            if let blocked { await pause(until: blocked.host.changed, after: blocked.ticket) }
             blocked = nil
             guard let host = registry.host(origin) ?? state.withLock({ $0.departures[origin] }) else {
                 throw Self.notFound(origin)
@@ -45,16 +55,25 @@ extension NetMeshCore {
         }
     }
 
+    /// Waits for others; whoever steps the node need not wait for this meanwhile.
+    private func pause(until signal: Signal, after ticket: UInt64) async {
+        activity.end()
+        await signal.waitUninterrupted(after: ticket)
+        activity.begin()
+    }
+
     private func route(_ event: CausalEvent, for origin: OriginHash, isAdmitted: Bool) -> Route {
-        transact { dispatcher, now in
-            switch dispatcher.capture(event, for: origin, now: now) {
+        consult { state, now in
+            // What is captured now goes into one more batch; were there always one more, the move would never end.
+            if state.isReplaying(origin, now: now) { return .wait }
+            switch state.dispatcher.capture(event, for: origin, now: now) {
             case .captured: return .ended(.captured)
             case .forward(let node): return .ended(.forwarded(to: node))
             case .refused(let reason): return .refused(reason)
             case .notMoving: break
             }
             if isAdmitted { return .process }
-            switch dispatcher.hold(event, for: origin, now: now) {
+            switch state.dispatcher.hold(event, for: origin, now: now) {
             case .notHere, .deliver: return .process
             case .held: return .ended(.captured)
             case .duplicate: return .ended(.duplicate)
@@ -66,11 +85,13 @@ extension NetMeshCore {
     /// Takes an event of a channel in for every member, one after the other.
     ///
     /// - Throws: the first refusal, after all members had their turn.
-    func receive(_ event: CausalEvent, on channel: ChannelName, from publisher: UInt64) async throws(FerryError) {
+    func receive(
+        _ event: CausalEvent, on channel: ChannelName, from publisher: UInt64, isCounted: Bool = false
+    ) async throws(FerryError) {
         var first: FerryError?
         for origin in await memberships.members(of: channel, at: publisher) {
             do throws(FerryError) {
-                _ = try await deliver(event, to: origin)
+                _ = try await deliver(event, to: origin, isCounted: isCounted)
             } catch {
                 logger.warning(
                     "an event of a channel was refused",
@@ -111,4 +132,12 @@ extension NetMeshCore {
     }
 
     static func moving(_ origin: OriginHash) -> FerryError { FerryError(.daemonMoving, "daemon \(origin) is moving") }
+}
+
+extension NetMeshCore.State {
+    /// Whether the daemon's captured inputs are being replayed, batch by batch, on this node's order and from this node.
+    fileprivate func isReplaying(_ origin: OriginHash, now: Timestamp) -> Bool {
+        guard let move = moves[origin], move.retryAt == nil, move.order.source == dispatcher.localNode else { return false }
+        return dispatcher.orchestrations(now: now).contains { $0.origin == origin && $0.phase == .replay }
+    }
 }

@@ -113,8 +113,10 @@ extension NetMeshCore {
             return true
         }
         let isStopped = transact { dispatcher, now in
-            // Without a record the end is on its way to the handle already.
-            dispatcher.abort(origin, reason: reason, now: now) || !dispatcher.orchestrations(now: now).contains { $0.origin == origin }
+            if dispatcher.abort(origin, reason: reason, now: now) { return true }
+            // Without a record, or while it is being undone, the end is on its way to the handle already.
+            let phase = dispatcher.orchestrations(now: now).first { $0.origin == origin }?.phase
+            return phase != .complete
         }
         if !isStopped { state.withLock { $0.moves[origin]?.givenUp = nil } }
         return isStopped

@@ -52,6 +52,8 @@ final class NetMeshCore: Sendable {
     let memberships: NetMeshMemberships
     let alarms: NetMeshAlarms
     let activity = NetMeshActivity()
+    /// Signalled when a move may have come further.
+    let progressed = Signal()
     let admission: NetMeshAdmission
     let state: Mutex<State>
     private let timer: NetMeshTimer
@@ -76,14 +78,20 @@ final class NetMeshCore: Sendable {
     /// Calls the dispatcher and takes its actions over, in one step.
     @discardableResult
     func transact<Result: Sendable>(_ body: (inout NetMeshDispatcher, Timestamp) -> Result) -> Result {
+        let result = consult { state, now in body(&state.dispatcher, now) }
+        rearm()
+        progressed.signal()
+        return result
+    }
+
+    /// As `transact`, for what changes neither a phase nor a deadline: every event asks.
+    func consult<Result: Sendable>(_ body: (inout State, Timestamp) -> Result) -> Result {
         let now = now
-        let result = state.withLock { state in
-            let result = body(&state.dispatcher, now)
+        return state.withLock { state in
+            let result = body(&state, now)
             while let action = state.dispatcher.nextAction() { enqueue(action, in: &state) }
             return result
         }
-        rearm()
-        return result
     }
 
     /// A pump's task is made under the lock; it runs elsewhere.
@@ -210,25 +218,21 @@ final class NetMeshCore: Sendable {
         _ body: @escaping @Sendable () async throws -> Void, _ report: @escaping @Sendable (_ failure: (any Error)?) -> Void
     ) {
         activity.begin()
-        let once = Once()
-        let finish: @Sendable ((any Error)?) -> Void = { [activity] failure in
-            guard once.claim() else { return }
-            report(failure)
-            activity.end()
-        }
-        let task = Task {
-            do {
-                try await body()
-                finish(nil)
-            } catch {
-                finish(error)
-            }
-        }
+        let run = HookRun()
         let alarm = alarms.add(after: configuration.budgets.hook) {
-            task.cancel()
-            finish(FerryError(.timedOut, "the hook took longer than \(self.configuration.budgets.hook)"))
+            guard run.claim() else { return }
+            run.cancel()
+            report(FerryError(.timedOut, "the hook took longer than \(self.configuration.budgets.hook)"))
+            self.activity.end()
         }
-        _ = alarm
+        run.start {
+            var failure: (any Error)?
+            do { try await body() } catch { failure = error }
+            guard run.claim() else { return }
+            self.alarms.remove(alarm)
+            report(failure)
+            self.activity.end()
+        }
         rearm()
     }
 
@@ -253,16 +257,4 @@ final class NetMeshCore: Sendable {
 
     /// No timer fires any more.
     func stopTimer() { timer.stop() }
-}
-
-/// Lets the first of several claims through.
-final class Once: Sendable {
-    private let isClaimed = Mutex(false)
-
-    func claim() -> Bool {
-        isClaimed.withLock { isClaimed in
-            defer { isClaimed = true }
-            return !isClaimed
-        }
-    }
 }

@@ -10,6 +10,8 @@ public final class NetMeshMoveHandle: Sendable {
     private struct State {
         var result: Result<Void, FerryError>?
         var waiters: [UInt64: CheckedContinuation<Result<Void, FerryError>, Never>] = [:]
+        /// Answers to waiters that have not begun to wait.
+        var early: [UInt64: FerryError] = [:]
         var lastWaiter: UInt64 = 0
     }
 
@@ -48,8 +50,10 @@ public final class NetMeshMoveHandle: Sendable {
             }
         }
         core.rearm()
-        defer { core.alarms.remove(alarm) }
-        try await result(for: waiter).get()
+        let result = await result(for: waiter)
+        core.alarms.remove(alarm)
+        state.withLock { $0.early[waiter] = nil }
+        try result.get()
     }
 
     /// Gives the move up; source, target and every waiter hear "cancel requested".
@@ -79,6 +83,7 @@ public final class NetMeshMoveHandle: Sendable {
     private func result(for waiter: UInt64) async -> Result<Void, FerryError> {
         await withCheckedContinuation { continuation in
             let result: Result<Void, FerryError>? = state.withLock { state in
+                if let error = state.early.removeValue(forKey: waiter) { return .failure(error) }
                 if state.result == nil { state.waiters[waiter] = continuation }
                 return state.result
             }
@@ -87,7 +92,11 @@ public final class NetMeshMoveHandle: Sendable {
     }
 
     private func answer(_ waiter: UInt64, _ error: FerryError) {
-        let continuation = state.withLock { $0.waiters.removeValue(forKey: waiter) }
+        let continuation = state.withLock { state in
+            let continuation = state.waiters.removeValue(forKey: waiter)
+            if continuation == nil { state.early[waiter] = error }
+            return continuation
+        }
         continuation?.resume(returning: .failure(error))
     }
 }
