@@ -7,7 +7,7 @@ struct Ferryctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ferryctl", abstract: "Runs nodes that move live daemons, and speaks to those that run.",
         subcommands: [
-            NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, MovesCommand.self, DemoCommand.self,
+            NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, MovesCommand.self, ReceiptCommand.self, DemoCommand.self,
             SimulateCommand.self, BenchCommand.self, InspectCommand.self, DemoRoleCommand.self,
         ])
 

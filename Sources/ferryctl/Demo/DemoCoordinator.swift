@@ -98,6 +98,7 @@ final class DemoCoordinator: Sendable {
         report.baselineByteCount = cast.a.role.processID.flatMap { ResidentMemory.current(of: $0) }
         cast.a.send(.spawn)
         let daemon: SpawnedDaemon = try await cast.a.expect("it spawned the daemon") { $0.spawned }
+        report.daemon = daemon
         cast.emitter.send(.emit(origin: daemon.origin, at: cast.endpoints.of("a")))
         try await feed(for: Self.lead, cast)
         var owner = cast.a
@@ -196,6 +197,7 @@ final class DemoCoordinator: Sendable {
             }
         }
         report.accounting = accounting
+        report.isReceiptValid = receiptsVerdict(report, cast)
         return report
     }
 }

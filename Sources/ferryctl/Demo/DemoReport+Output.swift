@@ -29,7 +29,7 @@ extension DemoReport {
             ("eventsLostByCrash", .optional(lostByCrash)), ("eventsDuplicated", .optional(accounting?.duplicated)),
             ("eventsReordered", .optional(accounting?.reordered)), ("eventRateDuringMove", .optional(eventRateDuringMove)),
             ("stateMatchesTwin", .optional(stateMatchesTwin)), ("chainContinuous", .optional(accounting?.isChainContinuous)),
-            ("receiptValid", .null),
+            ("receiptValid", .optional(isReceiptValid)),
         ]
     }
 
@@ -59,7 +59,9 @@ extension DemoReport {
             options.transport == .memory
             ? "one process, at most \(Self.mebibytes(processPeakByteCount))"
             : "at most \(Self.mebibytes(sourceMemory.peak)) at the source, \(Self.mebibytes(targetMemory.peak)) at the target"
-        let chain = Self.word(accounting?.isChainContinuous)
+        let (twin, chain, receipts) = (
+            Self.word(stateMatchesTwin), Self.word(accounting?.isChainContinuous), Self.word(isReceiptValid)
+        )
         return [
             "Moved     an inverted index with its identity, \(moves.count) time(s), over \(options.transport.rawValue): \(result)",
             "Back-ends \(options.crypto.rawValue) cryptography, \(options.compression.rawValue) compression, \(options.topology.rawValue)",
@@ -69,7 +71,7 @@ extension DemoReport {
             "Stall     \(Self.rounded(stalls.last)) ms at most without a processed event",
             "Events    \(offered) offered, \(accepted) accepted, \(accounting?.processed ?? 0) processed",
             "Promises  \(counters)",
-            "Proof     state equal to a twin that never moved: \(Self.word(stateMatchesTwin)); chain unbroken: \(chain)",
+            "Proof     state equal to a twin that never moved: \(twin); chain unbroken: \(chain); receipts hold: \(receipts)",
             "Memory    \(memory)",
         ]
     }

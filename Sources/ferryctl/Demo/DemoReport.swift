@@ -19,6 +19,10 @@ struct DemoReport: Sendable {
     var accounting: Accounting?
     var lostByCrash: Int?
     var stateMatchesTwin: Bool?
+    /// The daemon that moved, once it was spawned.
+    var daemon: SpawnedDaemon?
+    /// Whether all receipts prove what they should; nil when no move has one.
+    var isReceiptValid: Bool?
     var sourceMemory = MemoryWatch()
     var targetMemory = MemoryWatch()
     var baselineByteCount: Int?
@@ -43,7 +47,7 @@ struct DemoReport: Sendable {
     var status: ExitStatus {
         let counters = [accounting?.lost, accounting?.duplicated, accounting?.reordered].compactMap { $0 }
         if result == "failed" || counters.contains(where: { $0 != 0 }) || stateMatchesTwin == false
-            || accounting?.isChainContinuous == false
+            || accounting?.isChainContinuous == false || isReceiptValid == false
         {
             return .failed
         }

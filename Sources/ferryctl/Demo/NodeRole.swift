@@ -105,7 +105,8 @@ struct NodeRole: Sendable {
             await watching
             return MoveSummary(
                 result: "completed", durationSeconds: report.duration.seconds, pauseMilliseconds: report.pause.milliseconds,
-                stateBytes: report.stateByteCount, wireBytes: report.wireByteCount, rounds: report.rounds, epoch: report.epoch.rawValue)
+                stateBytes: report.stateByteCount, wireBytes: report.wireByteCount, rounds: report.rounds, epoch: report.epoch.rawValue,
+                receipt: Data(report.receipt.bytes).base64EncodedString())
         } catch {
             let failure = CommandFailure(describing: error)
             let known = ["declined", "rolledBack", "inDoubt"]

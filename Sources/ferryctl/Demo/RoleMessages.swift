@@ -45,6 +45,8 @@ struct MoveSummary: Codable, Sendable {
     var wireBytes: UInt64?
     var rounds: Int?
     var epoch: UInt64?
+    /// Base64 of both signed halves; with a completed move.
+    var receipt: String?
 }
 
 /// One JSON line to a value and back.
