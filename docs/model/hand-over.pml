@@ -6,7 +6,8 @@
  * committing, taking, preparing and resuming of what follows them.
  *
  * Network: what was sent stays on the wire and may be obeyed at any later time, in any order, any number of times or never, until the
- * session dies with one of its nodes. Unknown of a new boot needs no place on the wire: once true it stays true.
+ * session dies with one of its nodes: what arrives from a dead node's last session might as well have arrived just before it died, and
+ * nothing arrives at its next boot. Unknown of a new boot needs no place on the wire: once true it stays true.
  *
  * Each V_ flag leaves out or bends one rule: the table in README.md lists them with what then breaks. */
 
