@@ -273,7 +273,7 @@ SOURCE_PLANNING(m)
 #ifndef V_NO_REFUSAL
 :: d_step { source[m] == S_committed && sent(m, Refused) -> resumeAfterCommit(m) }
 #endif
-#if GATE
+#if GATE || defined(V_UNKNOWN_RESUMES)
 :: d_step { source[m] == S_committed && target[m] == T_forgotten -> resumeAfterCommit(m) }
 #endif
 #ifdef V_ANYBODYS_REFUSED      /* an unsigned Refused that came from somebody else than the target */
