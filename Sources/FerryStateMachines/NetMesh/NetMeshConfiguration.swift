@@ -116,13 +116,17 @@ public struct NetMeshLimits: Hashable, Sendable {
     public var placementNodeCount: Int
     /// How long an assembly, a record without progress and a remembered outcome are kept.
     public var recordAge: Duration
+    /// How long a source keeps a copy that has left its registry and of which it hears no more, and how long an orchestrator can tell it how
+    /// the move ended. Long, since it may be the last copy; an operator ends it with ``NetMeshDispatcher/settle(_:asCompleted:now:)``.
+    public var retiredAge: Duration
 
     /// Sets the bounds.
     public init(
         movesPerRole: Int = 256, factoryCount: Int = 4_096, assemblyCount: Int = 256, assembliesPerSender: Int = 32,
         assemblyByteCount: Int = 256 << 20, snapshotByteCount: Int = 64 << 20, bufferedEventCount: Int = 1_000_000,
         bufferedByteCount: Int = 64 << 20, rememberedInputCount: Int = 1_000_000, rememberedMoveCount: Int = 1_024,
-        placementNodeCount: Int = 4_096, recordAge: Duration = .seconds(300)
+        placementNodeCount: Int = 4_096, recordAge: Duration = .seconds(300),
+        retiredAge: Duration = .seconds(86_400)
     ) {
         self.movesPerRole = movesPerRole
         self.factoryCount = factoryCount
@@ -136,6 +140,7 @@ public struct NetMeshLimits: Hashable, Sendable {
         self.rememberedMoveCount = rememberedMoveCount
         self.placementNodeCount = placementNodeCount
         self.recordAge = recordAge
+        self.retiredAge = retiredAge
     }
 }
 

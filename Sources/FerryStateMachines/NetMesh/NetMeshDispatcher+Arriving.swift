@@ -7,7 +7,7 @@ extension NetMeshDispatcher {
         guard let move = state.orchestrator.records[piece.origin] else {
             return try arrive(piece, from: sender, orchestrator: sender, now: now)
         }
-        guard move.source == sender, move.source != localNode else { throw wrongPeer(sender) }
+        guard move.source == sender else { throw move.target == sender ? wrongPeer(sender) : notExpected(piece, from: sender) }
         guard move.phase <= .transfer else {
             counters.repeats += 1
             return
@@ -61,7 +61,9 @@ extension NetMeshDispatcher {
     ) throws(NetMeshRefusal) {
         let origin = piece.origin
         if let arrival = state.target.records[origin] {
-            guard arrival.sender == sender, arrival.orchestrator == orchestrator else { throw wrongPeer(sender) }
+            guard arrival.sender == sender, arrival.orchestrator == orchestrator else {
+                throw arrival.orchestrator == sender || arrival.source == sender ? wrongPeer(sender) : notExpected(piece, from: sender)
+            }
             // Once another snapshot has begun, what comes belongs to it.
             if !state.assemblies.isPending(origin, from: sender) {
                 guard try isAnotherSnapshot(piece, than: arrival) else { return repeated(piece, of: arrival) }
@@ -103,6 +105,13 @@ extension NetMeshDispatcher {
         send(.restoreComplete(origin: arrival.origin, restoredSequence: arrival.wireSequence), to: arrival.orchestrator)
     }
 
+    /// For a sender that has no part in the daemon's arrival: what a node answers that knows nothing of it.
+    private func notExpected(_ piece: SnapshotPiece, from sender: NodeID) -> NetMeshRefusal {
+        var refusal = wrongPeer(sender)
+        if piece.index == 0, sender != localNode { refusal.reason = FailureReason(.factoryNotFound) }
+        return refusal
+    }
+
     /// What must hold before the first byte is kept.
     ///
     /// - Returns: whether the orchestrator may bring the daemon without proving it by an envelope.
@@ -118,16 +127,18 @@ extension NetMeshDispatcher {
                 .factoryNotFound, "nothing is registered for daemon \(origin.rawValue.prefixedHex)",
                 reason: answers ? FailureReason(.factoryNotFound) : nil)
         }
-        guard entry.orchestrator ?? orchestrator == orchestrator else { throw wrongPeer(orchestrator) }
+        guard entry.orchestrator ?? orchestrator == orchestrator else { throw notExpected(piece, from: orchestrator) }
         let isAuthorized = entry.orchestrator == orchestrator || configuration.arrivals.admits(orchestrator, local: localNode)
         guard !state.hosted.contains(origin) else {
             let reason = FailureReason.restoreFailed(FailureReason(.stateFailed, "daemon already registered"))
-            throw NetMeshRefusal(.daemonExists, "the daemon is hosted here", reason: answers && isAuthorized ? reason : nil)
+            throw NetMeshRefusal(
+                .daemonExists, "the daemon is hosted here",
+                reason: answers ? (isAuthorized ? reason : FailureReason(.factoryNotFound)) : nil)
         }
         if let departure = state.source.records[origin], departure.stage < .retired {
             throw NetMeshRefusal(
                 .alreadyMigrating, "the daemon is leaving",
-                reason: answers && isAuthorized ? FailureReason(.alreadyMigrating) : nil)
+                reason: answers ? FailureReason(isAuthorized ? .alreadyMigrating : .factoryNotFound) : nil)
         }
         return isAuthorized
     }
@@ -161,7 +172,7 @@ extension NetMeshDispatcher {
             }
             dropArrival(superseded)
         }
-        try state.target.begin(arrival, limit: configuration.limits.movesPerRole)
+        try state.target.begin(arrival, limits: configuration.limits, limit: configuration.limits.movesPerRole)
         _ = makeAttempt()
         guard configuration.hooks.contains(.readiness) else { return decideIdentity(origin, now: now) }
         state.target.records[origin]?.hookDeadline = now + configuration.budgets.hook

@@ -13,6 +13,12 @@ extension NetMeshDispatcher {
             state.source.records[origin]?.touch(now)
             return sendPieces(of: known)
         }
+        if let withdrawn = state.source.withdrawn[origin], withdrawn.orchestrator == sender {
+            counters.declined += 1
+            let age = configuration.budgets.retry.upperBound + configuration.budgets.retry.upperBound / 4
+            state.source.answerWithdrawn(origin, age: age, now: now)
+            return send(.migrationFailed(origin: origin, reason: withdrawn.reason), to: sender)
+        }
         try checkDeparture(origin, to: target)
         beginDeparture(
             origin, orchestrator: sender, target: target, identityTransport: configuration.identityTransport,
@@ -127,12 +133,16 @@ extension NetMeshDispatcher {
         }
         let tail = try state.source.records[origin]?.cutOver(now: now) ?? []
         sendTail(tail, of: departure)
+        if !tail.isEmpty { state.source.records[origin]?.startTail(now, first: configuration.budgets.retry.lowerBound) }
         guard configuration.hooks.contains(.preCleanup) else { return finishCleanup(origin, now: now) }
         state.source.records[origin]?.hookDeadline = now + configuration.budgets.hook
         act(.preCleanup(origin: origin, attempt: departure.attempt))
     }
 
-    private mutating func sendTail(_ tail: [CausalEvent], of departure: NetMeshDeparture) {
+    /// How often a tail is sent again: over the default intervals of 0.5, 1, 2 and 4 s.
+    static let tailRepeatLimit = 4
+
+    mutating func sendTail(_ tail: [CausalEvent], of departure: NetMeshDeparture) {
         for batch in NetMeshBatches.cut(tail) {
             send(.bufferedEvents(origin: departure.origin, events: batch), to: departure.target)
         }
@@ -173,6 +183,8 @@ extension NetMeshDispatcher {
         guard let departure = state.source.records[origin] else { return }
         guard departure.orchestrator != localNode else { return failOrchestration(origin, reason, toldBy: nil, now: now) }
         send(.migrationFailed(origin: origin, reason: reason), to: departure.orchestrator)
+        // For as long as the orchestrator holds on to the attempt, by the budgets that this node would give it.
+        state.source.withdraw(departure, reason, limits: configuration.limits, age: configuration.budgets.totalBound, now: now)
         beginFailing(origin, reason, role: .source, now: now)
     }
 }

@@ -24,6 +24,7 @@ extension NetMeshDispatcher {
         }
         counters.repeats += 1
         state.assemblies.drop(origin, from: sender)
+        state.source.acknowledgeWithdrawal(origin, of: sender)
     }
 
     /// The target was told to go live, so nothing is undone: only its acknowledgement or an operator ends the move.
@@ -69,7 +70,7 @@ extension NetMeshDispatcher {
             if move.source == localNode { undoDeparture(origin) }
             if move.target == localNode, let arrival = state.target.records[origin] { dropArrival(arrival) }
             state.assemblies.drop(origin, from: move.source)
-            state.orchestrator.end(origin, failure: failing.reason, limits: configuration.limits, now: now)
+            state.orchestrator.end(origin, failure: failing.reason, local: localNode, limits: configuration.limits, now: now)
             act(.ended(origin: origin, outcome: .failed(failing.reason)))
         }
     }

@@ -178,6 +178,12 @@ extension NetMeshDispatcher {
             failOrchestration(origin, reason, toldBy: node, now: now)
             drainLoopback(now: now)
         }
+        // Without this source's CleanupComplete nobody can be told to go live: the daemon need not stand still any longer.
+        for origin in state.source.records.keys.sorted() {
+            guard let departure = state.source.records[origin], departure.orchestrator == node, !departure.isCutOver else { continue }
+            failDeparture(origin, reason, now: now)
+            drainLoopback(now: now)
+        }
     }
 
     // MARK: Inputs
@@ -185,7 +191,10 @@ extension NetMeshDispatcher {
     /// Offers an input to the source's record before the daemon would process it.
     public mutating func capture(_ event: CausalEvent, for origin: OriginHash, now: Timestamp) -> NetMeshCapture {
         guard let result = state.source.records[origin]?.capture(event, limits: configuration.limits) else { return .notMoving }
-        if case .forward(let target) = result { send(.bufferedEvents(origin: origin, events: [event]), to: target) }
+        if case .forward(let target) = result {
+            send(.bufferedEvents(origin: origin, events: [event]), to: target)
+            state.source.records[origin]?.startTail(now, first: configuration.budgets.retry.lowerBound)
+        }
         return result
     }
 

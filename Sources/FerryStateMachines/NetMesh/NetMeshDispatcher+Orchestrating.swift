@@ -129,7 +129,7 @@ extension NetMeshDispatcher {
 
     mutating func complete(_ move: NetMeshOrchestration, sequence: UInt64, now: Timestamp) {
         let origin = move.origin
-        state.orchestrator.end(origin, failure: nil, limits: configuration.limits, now: now)
+        state.orchestrator.end(origin, failure: nil, local: localNode, limits: configuration.limits, now: now)
         if move.source == localNode {
             releaseDeparture(origin, now: now)
         } else {

@@ -10,6 +10,7 @@ extension NetMeshDispatcher {
         for arrival in state.target.records.values { deadlines += nextDeadlines(of: arrival) }
         deadlines += state.orchestrator.ended.values.map(\.expiresAt)
         deadlines += state.target.completed.values.map(\.expiresAt)
+        deadlines += state.source.withdrawn.values.map(\.expiresAt)
         if let expiry = state.assemblies.nextDeadline(age: configuration.limits.recordAge) { deadlines.append(expiry) }
         return deadlines.min()
     }
@@ -35,6 +36,7 @@ extension NetMeshDispatcher {
         state.assemblies.expire(age: configuration.limits.recordAge, now: now)
         state.target.expire(now: now)
         state.orchestrator.expire(now: now)
+        state.source.expire(now: now)
     }
 
     // MARK: Orchestrator
@@ -66,12 +68,13 @@ extension NetMeshDispatcher {
     /// When a record without progress goes; a local orchestrator's budgets end its own.
     private func expiry(of departure: NetMeshDeparture) -> Timestamp? {
         guard departure.orchestrator != localNode || departure.stage == .released else { return nil }
-        return departure.progressAt + configuration.limits.recordAge
+        let age = departure.stage == .retired ? configuration.limits.retiredAge : configuration.limits.recordAge
+        return departure.progressAt + age
     }
 
     private func nextDeadlines(of departure: NetMeshDeparture) -> [Timestamp] {
         guard state.failing[departure.origin] == nil else { return [] }
-        return [departure.hookDeadline, departure.retry.deadline, expiry(of: departure)].compactMap { $0 }
+        return [departure.hookDeadline, departure.retry.deadline, departure.tailRetry.deadline, expiry(of: departure)].compactMap { $0 }
     }
 
     private mutating func run(_ departure: NetMeshDeparture, now: Timestamp) {
@@ -79,6 +82,11 @@ extension NetMeshDispatcher {
         guard state.failing[origin] == nil else { return }
         if let hook = departure.hookDeadline, hook <= now { finishCleanup(origin, now: now) }
         if let expiry = expiry(of: departure), expiry <= now { return expire(departure, now: now) }
+        if state.source.records[origin]?.isTailDue(now, longest: configuration.budgets.retry.upperBound) ?? false {
+            sendTail(departure.tail, of: departure)
+            state.source.records[origin]?.tailRepeated(limit: Self.tailRepeatLimit)
+            counters.resent += 1
+        }
         if state.source.records[origin]?.retry.isDue(now, longest: configuration.budgets.retry.upperBound) ?? false {
             send(.cleanupComplete(origin: origin), to: departure.orchestrator)
             counters.resent += 1

@@ -54,7 +54,11 @@ public struct NetMeshDispatcher: Sendable {
 
     /// Sends, or queues for this node's own arms.
     mutating func send(_ message: MigrationMessage, to node: NodeID) {
-        if node == localNode { loopback.append(message) } else { act(.send(message, to: node)) }
+        guard node != localNode else { return loopback.append(message) }
+        if case .migrationFailed(let origin, let reason) = message {
+            return act(.send(.migrationFailed(origin: origin, reason: reason.onNetMeshWire), to: node))
+        }
+        act(.send(message, to: node))
     }
 
     mutating func makeAttempt() -> UInt64 {

@@ -155,12 +155,22 @@ struct NetMeshOrchestrator: Hashable, Sendable {
         }
     }
 
-    /// Removes a record and remembers how it ended; nothing is remembered beyond the limit.
-    mutating func end(_ origin: OriginHash, failure: FailureReason?, limits: NetMeshLimits, now: Timestamp) {
-        guard let record = records.removeValue(forKey: origin), ended.count < limits.rememberedMoveCount else { return }
+    /// Removes a record and remembers how it ended, for as long as a source that was told to stop may ask; the oldest makes room.
+    ///
+    /// - Parameter local: this node; a source here needs no answer.
+    mutating func end(_ origin: OriginHash, failure: FailureReason?, local: NodeID, limits: NetMeshLimits, now: Timestamp) {
+        guard let record = records.removeValue(forKey: origin) else { return }
+        if ended.count >= limits.rememberedMoveCount, let oldest = ended.min(by: Self.isEarlier)?.key { ended[oldest] = nil }
+        // A source that has stopped and does not hear that the move failed keeps what may be the last copy, and asks.
+        let mayAskLong = failure != nil && record.phase >= .cutover && record.source != local
+        let age = mayAskLong ? limits.retiredAge : limits.recordAge
         ended[origin] = Ended(
             source: record.source, target: record.target, failure: failure, replayedSequence: record.replayedSequence,
-            expiresAt: now + limits.recordAge)
+            expiresAt: now + age)
+    }
+
+    private static func isEarlier(_ left: (key: OriginHash, value: Ended), _ right: (key: OriginHash, value: Ended)) -> Bool {
+        left.value.expiresAt == right.value.expiresAt ? left.key < right.key : left.value.expiresAt < right.value.expiresAt
     }
 
     mutating func expire(now: Timestamp) { ended = ended.filter { $0.value.expiresAt > now } }

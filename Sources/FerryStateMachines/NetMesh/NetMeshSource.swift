@@ -51,6 +51,9 @@ struct NetMeshDeparture: Hashable, Sendable {
     private(set) var sentCount = 0
     var hookDeadline: Timestamp?
     var retry = NetMeshBackoff()
+    /// What went to the target after the cutover goes again a few times: nobody acknowledges it here, and the target drops what it has.
+    private(set) var tailRetry = NetMeshBackoff()
+    private var tailRepeatCount = 0
 
     init(
         origin: OriginHash, orchestrator: NodeID, target: NodeID, identityTransport: NetMeshIdentityTransport, attempt: UInt64,
@@ -86,9 +89,10 @@ struct NetMeshDeparture: Hashable, Sendable {
             let text = "event of \(event.payload.count) bytes exceeds \(WireLimits.netMeshChunkByteCount) while the daemon moves"
             return .refused(FailureReason(.stateFailed, text))
         }
-        guard stage < .released else { return .forward(to: target) }
         let byteCount = capturedByteCount + event.payload.count
         guard captured.count < limits.bufferedEventCount, byteCount <= limits.bufferedByteCount else {
+            // What a released source keeps is only for repetition.
+            if stage == .released { return .forward(to: target) }
             return .refused(.bufferFull(eventCount: captured.count + 1, byteCount: byteCount))
         }
         captured.append(event)
@@ -133,8 +137,32 @@ struct NetMeshDeparture: Hashable, Sendable {
         return Array(captured[sentCount...])
     }
 
-    /// The tail that a repeated cutover sends again.
+    /// What goes to the target after the cutover.
     var tail: [CausalEvent] { Array(captured[sentCount...]) }
+
+    /// A tail was sent; what joins it later shares its repetitions.
+    mutating func startTail(_ now: Timestamp, first: Duration) {
+        guard tailRetry.deadline == nil else { return }
+        tailRepeatCount = 0
+        tailRetry.start(now, first: first)
+    }
+
+    /// Whether the tail is due again.
+    mutating func isTailDue(_ now: Timestamp, longest: Duration) -> Bool { tailRetry.isDue(now, longest: longest) }
+
+    /// Counts a repetition of the tail; after the last one a released source keeps nothing.
+    mutating func tailRepeated(limit: Int) {
+        tailRepeatCount += 1
+        guard tailRepeatCount >= limit else { return }
+        tailRetry.stop()
+        if stage == .released { dropCaptured() }
+    }
+
+    private mutating func dropCaptured() {
+        captured = []
+        capturedByteCount = 0
+        sentCount = 0
+    }
 
     /// Leaves the registry.
     ///
@@ -146,13 +174,14 @@ struct NetMeshDeparture: Hashable, Sendable {
         progressAt = now
     }
 
-    /// Acknowledged: what was kept for a rollback goes.
+    /// Acknowledged: what was kept for a rollback goes, save a tail that is still to be repeated.
     mutating func release(now: Timestamp) {
         stage = .released
         snapshot = []
-        captured = []
-        capturedByteCount = 0
+        captured.removeFirst(sentCount)
         sentCount = 0
+        capturedByteCount = captured.reduce(0) { $0 + $1.payload.count }
+        if tailRetry.deadline == nil { dropCaptured() }
         hookDeadline = nil
         retry.stop()
         progressAt = now
@@ -203,7 +232,38 @@ extension FailureReason {
 
 /// The daemons that leave this node.
 struct NetMeshSource: Hashable, Sendable {
+    /// A move that this source gave up by itself, after its snapshot was out.
+    struct Withdrawn: Hashable, Sendable {
+        var orchestrator: NodeID
+        var reason: FailureReason
+        var expiresAt: Timestamp
+    }
+
     var records: [OriginHash: NetMeshDeparture] = [:]
+    /// Their orchestrators are told again, for as long as they may hold the old snapshot: a repeated TakeSnapshot must not begin another
+    /// attempt that they would take for the same.
+    private(set) var withdrawn: [OriginHash: Withdrawn] = [:]
+
+    /// Remembers a move that was given up here; the oldest makes room.
+    mutating func withdraw(_ record: NetMeshDeparture, _ reason: FailureReason, limits: NetMeshLimits, age: Duration, now: Timestamp) {
+        guard record.stage >= .transferring else { return }
+        if withdrawn.count >= limits.rememberedMoveCount, let oldest = withdrawn.min(by: Self.isEarlier)?.key { withdrawn[oldest] = nil }
+        withdrawn[record.origin] = Withdrawn(orchestrator: record.orchestrator, reason: reason, expiresAt: now + age)
+    }
+
+    private static func isEarlier(_ left: (key: OriginHash, value: Withdrawn), _ right: (key: OriginHash, value: Withdrawn)) -> Bool {
+        left.value.expiresAt == right.value.expiresAt ? left.key < right.key : left.value.expiresAt < right.value.expiresAt
+    }
+
+    /// The orchestrator asks again and is told again. If it has not heard it will ask once more before `age` is over; later it asks anew.
+    mutating func answerWithdrawn(_ origin: OriginHash, age: Duration, now: Timestamp) { withdrawn[origin]?.expiresAt = now + age }
+
+    /// The orchestrator knows.
+    mutating func acknowledgeWithdrawal(_ origin: OriginHash, of node: NodeID) {
+        if withdrawn[origin]?.orchestrator == node { withdrawn[origin] = nil }
+    }
+
+    mutating func expire(now: Timestamp) { withdrawn = withdrawn.filter { $0.value.expiresAt > now } }
 
     /// Claims a daemon for one move; no second one begins before the first is over.
     ///

@@ -113,6 +113,9 @@ struct NetMeshArrival: Hashable, Sendable {
 
     mutating func setHead(_ link: CausalLink) { head = link }
 
+    /// These inputs were processed before.
+    mutating func remember(_ inputs: Set<InputKey>) { replayed.formUnion(inputs) }
+
     /// Takes inputs from the old node: into the replay, or after the order to go live behind the held ones.
     ///
     /// - Throws: as `queueBatch`.
@@ -254,7 +257,8 @@ struct NetMeshTarget: Hashable, Sendable {
     /// Admits a snapshot. A remembered completion of the same daemon goes only now, when another move of it really begins here.
     ///
     /// - Throws: `.alreadyMigrating`, `.capacity`.
-    mutating func begin(_ record: NetMeshArrival, limit: Int) throws(NetMeshRefusal) {
+    /// It knows what the daemon had processed here before, so that an input of then which is repeated now stays processed once.
+    mutating func begin(_ record: NetMeshArrival, limits: NetMeshLimits = NetMeshLimits(), limit: Int) throws(NetMeshRefusal) {
         guard records[record.origin] == nil else {
             throw NetMeshRefusal(
                 .alreadyMigrating, "daemon \(record.origin.rawValue.prefixedHex) is already arriving",
@@ -264,6 +268,8 @@ struct NetMeshTarget: Hashable, Sendable {
             let text = "\(limit) daemons are arriving"
             throw NetMeshRefusal(.capacity, text, reason: FailureReason(.stateFailed, text))
         }
+        var record = record
+        if let earlier = completed[record.origin]?.replayed, earlier.count <= limits.rememberedInputCount / 2 { record.remember(earlier) }
         records[record.origin] = record
     }
 

@@ -29,6 +29,16 @@ extension FailureReason {
         FailureReason(.stateFailed, "restore_snapshot failed: StateFailed(\(inner.message.quoted))")
     }
 
+    /// The reason as net-mesh can carry it: its own codes, and no text beyond 1,024 bytes.
+    var onNetMeshWire: FailureReason {
+        var reason = self
+        if code.rawValue > Code.notReadyTimeout.rawValue {
+            reason = FailureReason(.stateFailed, message.isEmpty ? "\(code)" : message)
+        }
+        while reason.message.utf8.count > WireLimits.textByteCount { reason.message.removeLast(max(1, reason.message.count / 8)) }
+        return reason
+    }
+
     static func originMismatch(_ snapshot: OriginHash, _ daemon: OriginHash) -> FailureReason {
         FailureReason(
             .stateFailed, "snapshot origin \(snapshot.rawValue.prefixedHex) does not match daemon \(daemon.rawValue.prefixedHex)")

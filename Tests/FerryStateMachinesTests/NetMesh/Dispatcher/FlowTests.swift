@@ -39,7 +39,8 @@ struct NetMeshFlowTests {
         let world = Self.world(nodes: 3, source: 1, target: 2, orchestrator: 0, ballast: ballast)
         world.nodes[0].start(from: 1, to: 2)
         Self.offerWhenFenced(inputs, at: 1, in: world)
-        world.run(for: .seconds(5))
+        // Before the source sends its tail again, as it does whether or not it was heard.
+        world.run(for: .milliseconds(400))
         // Pieces that come and pieces that are forwarded alternate, and the tail's own ReplayComplete comes when it likes.
         let others = world.trace.filter { !$0.contains("SnapshotReady") && !$0.contains("ReplayComplete") }
         #expect(
@@ -76,7 +77,8 @@ struct NetMeshFlowTests {
         let world = Self.world(nodes: 2, source: 1, target: 0, orchestrator: 0, ballast: ballast)
         world.nodes[0].start(from: 1, to: 0)
         Self.offerWhenFenced(inputs, at: 1, in: world)
-        world.run(for: .seconds(5))
+        // Before the source sends its tail again, as it does whether or not it was heard.
+        world.run(for: .milliseconds(400))
         #expect(
             world.trace == ["0>1 TakeSnapshot"] + snapshots(1, 0, ballast: ballast) + ["0>1 CutoverNotify"]
                 + (inputs > 0 ? ["1>0 BufferedEvents \(inputs)"] : []) + ["1>0 CleanupComplete", "0>1 ActivateAck"])

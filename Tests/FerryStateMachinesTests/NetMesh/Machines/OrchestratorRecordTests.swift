@@ -46,7 +46,7 @@ struct OrchestratorRecordTests {
         var table = NetMeshOrchestrator()
         let limits = NetMeshLimits(recordAge: .seconds(10))
         try table.begin(move(), limit: 8)
-        table.end(Sample.origin, failure: nil, limits: limits, now: Sample.at(0))
+        table.end(Sample.origin, failure: nil, local: Sample.local, limits: limits, now: Sample.at(0))
         #expect(table.records.isEmpty && table.ended.count == 1)
         table.expire(now: Sample.at(9))
         #expect(table.ended.count == 1)

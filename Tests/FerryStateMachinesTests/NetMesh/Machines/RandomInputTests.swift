@@ -147,7 +147,7 @@ struct DispatcherRandomInputTests {
         let hooks = NetMeshHooksPresent(rawValue: UInt8(seed % 32))
         let configuration = NetMeshDispatcherConfiguration(
             orchestrators: .allowList([Sample.orchestrator, Sample.target]), arrivals: seed % 2 == 0 ? .anyAdmitted : .localOnly,
-            identityTransport: seed % 3 == 0 ? .required : .preferred, hooks: hooks)
+            identityTransport: seed % 3 == 0 ? .required : .preferred, hooks: hooks, limits: NetMeshLimits(retiredAge: .seconds(600)))
         let isLive = seed % 4 < 2
         var run = Run(
             random: SplitMix(state: seed), node: Driven(Sample.local, configuration), model: HostModel(isLive ? .live : .absent),

@@ -128,7 +128,11 @@ struct RemoteSourceTests {
         node.now = .zero + .milliseconds(500)
         #expect(node.machine.nextDeadline == node.now)
         node.machine.deadlineReached(now: node.now)
-        #expect(node.sent() == [Sent(.cleanupComplete(origin: Sample.origin), to: Sample.orchestrator)])
+        #expect(
+            node.sent() == [
+                Sent(.bufferedEvents(origin: Sample.origin, events: [Sample.event(1)]), to: Sample.target),
+                Sent(.cleanupComplete(origin: Sample.origin), to: Sample.orchestrator),
+            ])
         let reason = FailureReason(.stateFailed, "boom")
         try node.receive(.migrationFailed(origin: Sample.origin, reason: reason), from: Sample.orchestrator)
         #expect(node.take() == [.resume(origin: Sample.origin, captured: [Sample.event(1)], afterCleanup: true)])
@@ -147,13 +151,70 @@ struct RemoteSourceTests {
         var after = try transferring()
         try after.receive(cutover, from: Sample.orchestrator)
         _ = after.take()
-        after.now = Sample.at(300)
+        // It may be the last copy, so it is kept for long.
+        after.machine.deadlineReached(now: Sample.at(86_399))
+        #expect(after.sent() == [Sent(.cleanupComplete(origin: Sample.origin), to: Sample.orchestrator)])
+        after.now = Sample.at(86_400)
         after.machine.deadlineReached(now: after.now)
         #expect(after.take() == [.release(origin: Sample.origin)])
-        after.now = Sample.at(600)
+        after.now = Sample.at(86_700)
         after.machine.deadlineReached(now: after.now)
         #expect(after.machine.sources(now: after.now).isEmpty)
         #expect(after.machine.nextDeadline == nil)
+    }
+
+    @Test("A tail goes again four times, also after the release, since nobody acknowledges it here")
+    func repeatedTail() throws {
+        var node = try transferring()
+        #expect(node.machine.capture(Sample.event(1), for: Sample.origin, now: node.now) == .captured)
+        try node.receive(cutover, from: Sample.orchestrator)
+        try node.receive(.activateAck(origin: Sample.origin, replayedSequence: 3), from: Sample.orchestrator)
+        _ = node.take()
+        let tail = Sent(.bufferedEvents(origin: Sample.origin, events: [Sample.event(1)]), to: Sample.target)
+        for seconds in [0.5, 1.5, 3.5, 7.5] {
+            node.now = .zero + .seconds(seconds)
+            #expect(node.machine.nextDeadline == node.now)
+            node.machine.deadlineReached(now: node.now)
+            #expect(node.sent() == [tail])
+        }
+        #expect(node.machine.nextDeadline == Sample.at(300))
+        #expect(node.machine.sources(now: node.now).first?.bufferedEventCount == 0)
+    }
+
+    @Test("A source that has given a move up tells its orchestrator again, and does not begin another one that looks the same")
+    func withdrawn() throws {
+        var node = try transferring()
+        node.machine.peerLost(Sample.orchestrator, now: node.now)
+        let reason = FailureReason(.stateFailed, "session with node 0xd lost")
+        let failed = MigrationMessage.migrationFailed(origin: Sample.origin, reason: reason)
+        #expect(
+            node.take() == [
+                .send(failed, to: Sample.orchestrator), .resume(origin: Sample.origin, captured: [], afterCleanup: false),
+            ])
+        try node.receive(take, from: Sample.orchestrator)
+        #expect(node.sent() == [Sent(failed, to: Sample.orchestrator)])
+        node.now = Sample.at(19)
+        node.machine.deadlineReached(now: node.now)
+        try node.receive(take, from: Sample.orchestrator)
+        #expect(node.sent() == [Sent(failed, to: Sample.orchestrator)])
+        node.now = Sample.at(39)
+        node.machine.deadlineReached(now: node.now)
+        try node.receive(take, from: Sample.orchestrator)
+        #expect(node.take() == [.takeSnapshot(origin: Sample.origin, attempt: 3)])
+    }
+
+    @Test("The orchestrator's own word ends a withdrawal")
+    func acknowledgedWithdrawal() throws {
+        var node = try transferring()
+        node.machine.abort(Sample.origin, reason: FailureReason(.cancelled), now: node.now)
+        #expect(
+            node.sent() == [
+                Sent(
+                    .migrationFailed(origin: Sample.origin, reason: FailureReason(.stateFailed, "cancelled")), to: Sample.orchestrator)
+            ])
+        try node.receive(.migrationFailed(origin: Sample.origin, reason: FailureReason(.notReady)), from: Sample.orchestrator)
+        try node.receive(take, from: Sample.orchestrator)
+        #expect(node.take().count == 1)
     }
 
     @Test("While a failed move is being undone, an authorized order is answered NotReady, which may be tried again")
@@ -262,7 +323,8 @@ struct RemoteSourceTests {
             isCompleted
             ? .activateAck(origin: Sample.origin, replayedSequence: 3) : .migrationFailed(origin: Sample.origin, reason: reason)
         #expect(node.sent() == [Sent(answer, to: Sample.source)])
-        node.now = Sample.at(300)
+        node.now = Sample.at(isCompleted ? 300 : 86_400)
+        #expect(node.machine.nextDeadline == node.now)
         node.machine.deadlineReached(now: node.now)
         #expect(node.refusal(of: .cleanupComplete(origin: Sample.origin), from: Sample.source) == .because(.unknownMove))
         #expect(node.machine.nextDeadline == nil)

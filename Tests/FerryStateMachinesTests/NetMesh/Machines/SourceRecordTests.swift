@@ -107,8 +107,13 @@ struct SourceRecordTests {
         #expect(departure.capture(Sample.event(1), limits: limits) == .forward(to: Sample.target))
         #expect(departure.captured == [Sample.event(1)])
         departure.release(now: Sample.at(2))
-        #expect(departure.capture(Sample.event(2), limits: limits) == .forward(to: Sample.target))
         #expect(departure.captured.isEmpty && departure.capturedByteCount == 0 && departure.snapshot.isEmpty)
+        #expect(departure.capture(Sample.event(2), limits: limits) == .forward(to: Sample.target))
+        departure.startTail(Sample.at(2), first: .seconds(1))
+        departure.tailRepeated(limit: 2)
+        #expect(departure.tail == [Sample.event(2)])
+        departure.tailRepeated(limit: 2)
+        #expect(departure.tail == [] && departure.capturedByteCount == 0 && departure.tailRetry.deadline == nil)
     }
 
     @Test("A batch fits one packet, and one more event does not")

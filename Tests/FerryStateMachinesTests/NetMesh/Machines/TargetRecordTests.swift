@@ -133,6 +133,20 @@ struct TargetRecordTests {
         #expect(target == NetMeshTarget())
     }
 
+    @Test("What was processed here before the daemon left and came back is not processed again")
+    func rememberedAcrossMoves() throws {
+        var target = NetMeshTarget()
+        var first = restored()
+        try first.take([Sample.event(1)], limits: limits, now: Sample.at(1))
+        try target.begin(first, limit: 8)
+        target.complete(Sample.origin, replayedSequence: 4, limits: limits, now: Sample.at(2))
+        try target.begin(restored(), limit: 8)
+        #expect(target.records[Sample.origin]?.hold(Sample.event(1), limits: limits) == .duplicate)
+        target.complete(Sample.origin, replayedSequence: 5, limits: limits, now: Sample.at(3))
+        let isFresh = target.isFresh(Sample.event(1), for: Sample.origin, limit: 8)
+        #expect(!isFresh)
+    }
+
     @Test("Completed records expire just after their time, and the oldest makes room at the cap")
     func completedExpire() throws {
         var target = NetMeshTarget()
