@@ -91,5 +91,8 @@ let package = Package(
         + (modules + plugins).map {
             .testTarget(name: "\($0.name)Tests", dependencies: core + backends, swiftSettings: settings)
         }
-        + [.testTarget(name: "ferryctlTests", dependencies: core + ["ferryctl"], swiftSettings: settings)]
+        + [
+            .testTarget(name: "SimulationTests", dependencies: core + backends, swiftSettings: settings),
+            .testTarget(name: "ferryctlTests", dependencies: core + ["ferryctl"], swiftSettings: settings),
+        ]
 )
