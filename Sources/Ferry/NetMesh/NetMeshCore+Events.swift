@@ -50,6 +50,8 @@ extension NetMeshCore {
             // Replaced or retired meanwhile: it is another host's, or goes another way.
             case .failed(let error) where error.code == .stale: break
             case .failed(let error): throw error
+            // Out of the registry before it was released, so it is not found a second time.
+            case .notServing(.gone): break
             case .notServing: blocked = (host, ticket)
             }
         }

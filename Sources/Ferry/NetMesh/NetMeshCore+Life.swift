@@ -100,6 +100,11 @@ extension NetMeshCore {
         guard !isMoving(origin) else { throw Self.moving(origin) }
         let host = NetMeshDaemonHost(spawning: daemon, keypair: keypair, context: hostContext)
         guard let old = registry.replace(host) else { return }
+        // What the old one was given says nothing about the new one.
+        transact { dispatcher, now in
+            dispatcher.daemonStopped(origin, now: now)
+            dispatcher.daemonStarted(origin)
+        }
         await leaveAll(old)
         await old.release(keepsKey: true)
     }
@@ -157,6 +162,7 @@ extension NetMeshCore {
                 Array(state.arrivals.values), Array(state.departures.values), Array(state.expectations.values), Array(state.jobs.keys)
             )
         }
+        progressed.signal()
         for origin in jobs { cancelJobs(for: origin) }
         for arrival in arrivals {
             arrival.key?.wipe()

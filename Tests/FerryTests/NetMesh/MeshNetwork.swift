@@ -178,6 +178,18 @@ final class MeshNetwork: Sendable {
         return true
     }
 
+    /// Lets one message through without waiting for anything; false when none waits.
+    func stepAtOnce() async -> Bool {
+        let next: (Message, NetMeshEndpoint?)? = state.withLock { state in
+            guard !state.waiting.isEmpty else { return nil }
+            let message = state.waiting.removeFirst()
+            return (message, state.endpoints[message.receiver])
+        }
+        guard let next else { return false }
+        await next.1?.receive(next.0.bytes, from: next.0.sender)
+        return true
+    }
+
     /// Lets all waiting messages through, and those that they cause.
     func drain() async {
         while await step() {}

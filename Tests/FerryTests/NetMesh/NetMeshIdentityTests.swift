@@ -147,6 +147,40 @@ import Testing
         }
     }
 
+    @Test("a key that is unsealed after its move was given up is wiped")
+    func lateUnseal() async throws {
+        let gate = Gate()
+        let opened = Journal<EntityKeypair>()
+        let runtimes = Journal<NetMeshRuntime>()
+        try await Mesh.run { configuration in
+            guard let context = configuration.hooks.identity else { return }
+            configuration.hooks.identity = NetMeshIdentityContext(
+                unseal: { snapshot in
+                    let keypair = try await context.unseal(snapshot)
+                    if let keypair { opened.append(keypair) }
+                    // The node counts as resting while the unsealer hangs.
+                    runtimes.all.first?.core.activity.end()
+                    await gate.pass()
+                    runtimes.all.first?.core.activity.begin()
+                    return keypair
+                }, peerStaticKey: context.peerStaticKey)
+        } _: { mesh in
+            runtimes.append(mesh.target.runtime)
+            let handle = try await mesh.source.runtime.startMigration(mesh.origin, to: mesh.target.id)
+            await mesh.network.drain()
+            #expect(gate.arrivedCount == 1)
+            #expect(handle.cancel())
+            try await mesh.network.run(handle)
+            await mesh.network.drain()
+            #expect(opened.all.map(\.canSign) == [true])
+            gate.open()
+            await until { opened.all.allSatisfy { !$0.canSign } }
+            await mesh.network.settle()
+            #expect(mesh.target.runtime.arrivals.isEmpty)
+            #expect(await mesh.owners == [mesh.source.id])
+        }
+    }
+
     @Test("H2, H3: a sealing that fails ends the move before a byte is sent, and the daemon serves on")
     func sealingFails() async throws {
         try await Mesh.run { configuration in

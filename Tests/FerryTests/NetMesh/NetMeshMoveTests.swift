@@ -225,4 +225,81 @@ import Testing
             #expect(try await mesh.source.runtime.notes(mesh.origin).map(\.sequence) == [1, 2, 3, 4, 5])
         }
     }
+
+    @Test("emitters that never pause: every event is processed exactly once and in its emitter's order, wherever it was given")
+    func busyEmitters() async throws {
+        try await Mesh.run { mesh in
+            let count: UInt64 = 300
+            let counts = Journal<String>()
+            let emitters = (1...4).map { emitter in
+                Task {
+                    for sequence in 1...count {
+                        switch try await mesh.source.runtime.deliver(event(from: UInt64(emitter), sequence), to: mesh.origin) {
+                        case .processed: counts.append("processed")
+                        case .captured: counts.append("captured")
+                        case .forwarded: counts.append("forwarded")
+                        case .duplicate: counts.append("duplicate")
+                        }
+                        await Task.yield()
+                    }
+                }
+            }
+            await until { counts.all.count > 100 }
+            let handle = try await mesh.source.runtime.startMigration(mesh.origin, to: mesh.target.id)
+            while !handle.hasEnded { if await !mesh.network.stepAtOnce() { await Task.yield() } }
+            try await handle.wait()
+            for emitter in emitters { try await emitter.value }
+            await mesh.network.drain()
+            let notes = try await mesh.target.runtime.notes(mesh.origin)
+            for emitter in 1...4 {
+                #expect(notes.filter { $0.emitter == UInt64(emitter) }.map(\.sequence) == Array(1...count))
+            }
+            #expect(!counts.all.contains("duplicate"))
+            let outputs = mesh.source.outputs.all + mesh.target.outputs.all
+            #expect(outputs.map(\.link.sequence) == Array(1...(4 * count)))
+        }
+    }
+
+    @Test("a stopped daemon's key is wiped, its deliveries are refused, and its name is free")
+    func stop() async throws {
+        try await Mesh.run { mesh in
+            try await mesh.source.runtime.stop(mesh.origin)
+            #expect(!mesh.keypair.canSign)
+            let error = await #expect(throws: FerryError.self) {
+                try await mesh.source.runtime.deliver(event(from: 9, 1), to: mesh.origin)
+            }
+            #expect(error?.code == .daemonNotFound)
+            let missing = await #expect(throws: FerryError.self) {
+                _ = try await mesh.source.runtime.startMigration(mesh.origin, to: mesh.target.id)
+            }
+            #expect(missing?.code == .daemonNotFound)
+            try mesh.source.runtime.spawn(NotebookDaemon(), keypair: mesh.keypair)
+        }
+    }
+
+    @Test("a daemon that is moving is neither stopped nor replaced nor subscribed, and no second one is spawned where it arrives")
+    func guardedWhileMoving() async throws {
+        try await Mesh.run { mesh in
+            mesh.network.drop { $0.decoded?.typeByte == 2 }
+            let handle = try await mesh.source.runtime.startMigration(mesh.origin, to: mesh.target.id)
+            await mesh.network.drain()
+            let runtime = mesh.source.runtime
+            let name = try #require(ChannelName("news"))
+            var codes: [FerryError.Code?] = []
+            codes.append(await #expect(throws: FerryError.self) { try await runtime.stop(mesh.origin) }?.code)
+            codes.append(
+                await #expect(throws: FerryError.self) {
+                    try await runtime.replace(NotebookDaemon(), keypair: mesh.keypair)
+                }?.code)
+            codes.append(await #expect(throws: FerryError.self) { try await runtime.subscribe(mesh.origin, to: name, at: 7) }?.code)
+            codes.append(
+                #expect(throws: FerryError.self) {
+                    try mesh.target.runtime.spawn(NotebookDaemon(), keypair: mesh.keypair)
+                }?.code)
+            #expect(codes == [.daemonMoving, .daemonMoving, .daemonMoving, .daemonMoving])
+            mesh.network.drop(nil)
+            try await mesh.network.run(handle)
+            try await handle.wait()
+        }
+    }
 }
