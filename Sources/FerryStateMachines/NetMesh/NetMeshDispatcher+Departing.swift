@@ -60,6 +60,7 @@ extension NetMeshDispatcher {
         state.source.records[origin]?.startSealing(snapshot, now: now)
         if departure.identityTransport == .none || snapshot.envelope != nil { return startTransfer(origin, snapshot, now: now) }
         guard configuration.hooks.contains(.identity) else { return notSealed(origin, "no identity context", now: now) }
+        state.source.records[origin]?.hookDeadline = now + configuration.budgets.hook
         act(.seal(origin: origin, attempt: departure.attempt, target: departure.target, snapshot: snapshot))
     }
 

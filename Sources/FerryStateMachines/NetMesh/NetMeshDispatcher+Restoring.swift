@@ -9,6 +9,7 @@ extension NetMeshDispatcher {
             return restore(origin, identity: .fallback, now: now)
         }
         state.target.records[origin]?.enter(.unsealing, now: now)
+        state.target.records[origin]?.hookDeadline = now + configuration.budgets.hook
         act(.unseal(origin: origin, attempt: arrival.attempt, snapshot: snapshot))
     }
 

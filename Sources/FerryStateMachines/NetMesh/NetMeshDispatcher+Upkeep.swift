@@ -80,7 +80,10 @@ extension NetMeshDispatcher {
     private mutating func run(_ departure: NetMeshDeparture, now: Timestamp) {
         let origin = departure.origin
         guard state.failing[origin] == nil else { return }
-        if let hook = departure.hookDeadline, hook <= now { finishCleanup(origin, now: now) }
+        if let hook = departure.hookDeadline, hook <= now {
+            guard departure.stage == .cleaning else { return failDeparture(origin, .sealFailed("out of time"), now: now) }
+            finishCleanup(origin, now: now)
+        }
         if let expiry = expiry(of: departure), expiry <= now { return expire(departure, now: now) }
         if state.source.records[origin]?.isTailDue(now, longest: configuration.budgets.retry.upperBound) ?? false {
             sendTail(departure.tail, of: departure)
@@ -105,6 +108,14 @@ extension NetMeshDispatcher {
 
     // MARK: Target
 
+    private func reasonOfLateHook(in stage: NetMeshArrival.Stage) -> FailureReason {
+        switch stage {
+        case .deciding: FailureReason(.notReady)
+        case .unsealing: .openFailed("out of time")
+        default: FailureReason(.stateFailed, "post-restore hook ran out of time")
+        }
+    }
+
     /// When a record without progress goes; not while the host makes the daemon live, and not under this node's own budgets.
     private func expiry(of arrival: NetMeshArrival) -> Timestamp? {
         guard arrival.orchestrator != localNode, arrival.stage < .activating else { return nil }
@@ -119,10 +130,7 @@ extension NetMeshDispatcher {
     private mutating func run(_ arrival: NetMeshArrival, now: Timestamp) {
         guard state.failing[arrival.origin] == nil else { return }
         if let hook = arrival.hookDeadline, hook <= now {
-            let reason =
-                arrival.stage == .deciding
-                ? FailureReason(.notReady) : FailureReason(.stateFailed, "post-restore hook ran out of time")
-            failArrival(arrival.origin, reason, now: now)
+            failArrival(arrival.origin, reasonOfLateHook(in: arrival.stage), now: now)
         } else if let expiry = expiry(of: arrival), expiry <= now {
             failArrival(arrival.origin, .timedOut(in: arrival.phase), now: now)
         }

@@ -113,6 +113,7 @@ struct NetMeshDeparture: Hashable, Sendable {
         stage = .transferring
         snapshot = bytes
         unsealed = nil
+        hookDeadline = nil
         self.head = head
         progressAt = now
     }

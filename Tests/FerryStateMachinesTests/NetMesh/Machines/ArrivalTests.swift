@@ -120,6 +120,18 @@ struct ArrivalTests {
         }
     }
 
+    @Test("An unsealer that takes too long is terminal")
+    func lateUnseal() throws {
+        var node = try expecting(NetMeshDispatcherConfiguration(hooks: .identity))
+        try node.receive(ready(Sample.snapshot(isSealed: true)), from: Sample.orchestrator)
+        _ = node.take()
+        node.machine.deadlineReached(now: .zero + .nanoseconds(4_999_999_999))
+        #expect(node.take() == [])
+        node.machine.deadlineReached(now: Sample.at(5))
+        let reason = FailureReason(.stateFailed, "identity envelope open failed: out of time")
+        #expect(node.take() == [.send(failed(reason), to: Sample.orchestrator), .discard(origin: Sample.origin)])
+    }
+
     @Test("A placeholder without an envelope is terminal")
     func placeholder() throws {
         var node = try expecting(hasKey: false)

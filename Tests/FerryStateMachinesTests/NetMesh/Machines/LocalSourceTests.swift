@@ -264,6 +264,20 @@ struct LocalSourceTests {
         #expect(!actions.compactMap(Sent.init).contains { $0.message.typeByte == 1 })
     }
 
+    @Test("A seal that takes too long is no move: just inside its time it counts, at its end it does not", arguments: [true, false])
+    func lateSeal(isInTime: Bool) throws {
+        var node = hosting(NetMeshDispatcherConfiguration(hooks: .identity))
+        var order = order
+        order.identityTransport = .preferred
+        try node.machine.start(order, now: node.now)
+        node.machine.snapshotTaken(Sample.origin, attempt: 1, .success(Sample.snapshot()), now: node.now)
+        node.now = isInTime ? .zero + .nanoseconds(4_999_999_999) : Sample.at(5)
+        node.machine.deadlineReached(now: node.now)
+        node.machine.sealed(Sample.origin, attempt: 1, .sealed(Sample.snapshot(isSealed: true)), now: node.now)
+        let isSent = node.take().compactMap(Sent.init).contains { $0.message.typeByte == 1 }
+        #expect(isSent == isInTime)
+    }
+
     @Test("A snapshot of another entity is not accepted")
     func otherEntity() throws {
         var node = hosting()
