@@ -78,6 +78,30 @@ import Testing
         }
     }
 
+    @Test(
+        "ordered elsewhere, over a network that loses and reorders: one owner at most, and nothing twice",
+        arguments: [UInt64](21...40), [NetMeshMoveTests.Orchestrator.target, .third])
+    func orderedElsewhereWithFaults(seed: UInt64, orchestrator: NetMeshMoveTests.Orchestrator) async throws {
+        try await Mesh.run(seed: seed) { mesh in
+            mesh.network.setFaults(lossPercent: 20, reorders: true)
+            mesh.trustEverybody()
+            let second = try await subscribeBoth(mesh)
+            let handle = try await orchestrator.node(mesh).runtime.startMigration(
+                mesh.origin, from: mesh.source.id, to: .node(mesh.target.id))
+            _ = try await publishThroughout(mesh, handle, second: second)
+            mesh.network.setFaults(lossPercent: 0, reorders: false)
+            for _ in 0..<200 {
+                await mesh.network.drain()
+                await mesh.network.advance(by: .seconds(1))
+            }
+            let owners = await mesh.owners
+            #expect(owners.count <= 1)
+            guard let owner = [mesh.source, mesh.target].first(where: { owners.contains($0.id) }) else { return }
+            let notes = try await owner.runtime.notes(mesh.origin)
+            #expect(Set(notes).count == notes.count)
+        }
+    }
+
     @Test("the target listens before the source leaves, and the publisher sees no gap between them")
     func orderOfMemberships() async throws {
         try await Mesh.run { mesh in
