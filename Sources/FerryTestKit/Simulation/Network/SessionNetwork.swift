@@ -138,6 +138,10 @@ final class SessionNetwork: SimulationNetwork {
         let pair = links[Int(arrival.session) - 1]
         let to = world.endpoints[arrival.to]
         guard to.isUp, !pair.isCut else { return }
+        if let sender = pair.end(of: arrival.from), sender.isForgotten, world.strikes(.delay, 400) {
+            // What a process has sent before it crashed may arrive long after it has started again.
+            return world.push(after: world.random.milliseconds(20...600), .arrival(arrival))
+        }
         world.trace.record(world.now, 8, arrival.session << 8 | UInt64(arrival.to), xxh3(arrival.bytes.rawSpan))
         if pair.initiator?.endpoint === to {
             guard let end = pair.initiator else { return }

@@ -140,6 +140,13 @@ final class SimulationEmitter {
     /// Crashes and starts anew, with what it has not offered yet; what was not accepted is gone with it.
     func restart() {
         world.say("\(endpoint.name) crashes and starts again")
+        // Something is on its way more often than not.
+        for lane in lanes where lane.remainingCount > 2 && world.random.chance(600) {
+            for _ in 0..<2 {
+                lane.remainingCount -= 1
+                offer(lane)
+            }
+        }
         let former = lanes
         formerlyAcceptedCount = acceptedCount
         lanes = []

@@ -56,18 +56,22 @@ final class MoveTruth {
     /// Role by role, as each said it.
     private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
     var wasInDoubt = false
+    /// When its last role ended.
+    private(set) var endedAt: Timestamp
 
     init(order: MoveOrder, daemon: Int, at time: Timestamp) {
         self.order = order
         migration = order.migration
         self.daemon = daemon
         orderedAt = time
+        endedAt = time
     }
 
     func outcome(_ role: MoveRole) -> MoveOutcome? { outcomes[Int(role.rawValue)] }
 
     /// - Returns: false when this role had ended before, in the same boot.
-    func end(_ role: MoveRole, _ outcome: MoveOutcome) -> Bool {
+    func end(_ role: MoveRole, _ outcome: MoveOutcome, at time: Timestamp) -> Bool {
+        endedAt = time
         let isFirst = outcomes[Int(role.rawValue)] == nil
         outcomes[Int(role.rawValue)] = outcome
         return isFirst
@@ -101,18 +105,31 @@ struct ObservedMessages {
         var toBoot: BootID
     }
 
-    static let capacity = 192
-    private(set) var messages: [Message] = []
-    private var place = 0
+    /// How many of each kind are kept, the newest.
+    static let capacity = 12
+    /// By the kind of message: the rare ones count as much as those that every move repeats.
+    private var kinds: [[Message]] = []
+    private var counts: [Int] = []
 
     mutating func add(_ bytes: [UInt8], from: SimulationEndpoint, to: SimulationEndpoint) {
-        let message = Message(bytes: bytes, from: from.index, fromBoot: from.boot, to: to.index, toBoot: to.boot)
-        if messages.count < Self.capacity {
-            messages.append(message)
-        } else {
-            messages[place] = message
-            place = (place + 1) % Self.capacity
+        // Kind of peer message, version, type.
+        guard bytes.count > 2 else { return }
+        let kind = Int(bytes[2])
+        while kinds.count <= kind {
+            kinds.append([])
+            counts.append(0)
         }
+        let message = Message(bytes: bytes, from: from.index, fromBoot: from.boot, to: to.index, toBoot: to.boot)
+        if kinds[kind].count < Self.capacity {
+            kinds[kind].append(message)
+        } else {
+            kinds[kind][counts[kind] % Self.capacity] = message
+        }
+        counts[kind] += 1
+    }
+
+    func pick(_ random: inout SimulationRandom) -> Message? {
+        random.pick(kinds.filter { !$0.isEmpty }).flatMap { random.pick($0) }
     }
 }
 

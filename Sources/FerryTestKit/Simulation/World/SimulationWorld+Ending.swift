@@ -83,6 +83,8 @@ extension SimulationWorld {
         var needed = 0
         for move in moves {
             if move.result == .rolledBack, !hasRival(move) { violate("L1", "a move is rolled back without a fault: \(move.migration)") }
+            let bound = settings.budgets.publishedBound(byteCount: 1 << 20)
+            if move.endedAt - move.orderedAt > bound { violate("L1", "a move took longer than its published bound: \(move.migration)") }
             needed += 24 << 10
         }
         for daemon in daemons {

@@ -7,7 +7,8 @@ extension SimulationWorld {
     /// Sends something that was seen on its way once more: as a stranger, or as who said it then.
     func inject(_ kind: FaultKind) {
         if kind == .forged, random.chance(300) { return forgeLane() }
-        guard let seen = random.pick(observed.messages), let message = try? PeerMessage(decoding: seen.bytes.rawSpan),
+        if kind == .forged, random.chance(100) { return forgeOrder() }
+        guard let seen = observed.pick(&random), let message = try? PeerMessage(decoding: seen.bytes.rawSpan),
             case .migration(var migration) = message
         else { return }
         let to = chance(300) ? random.below(nodes.count) : seen.to
@@ -46,6 +47,21 @@ extension SimulationWorld {
         if node.dispatcher.moves != before { violate("S7", "a stranger's \(message.body.name) changes \(node.endpoint.name)") }
         if node.dispatcher.counters == counters { violate("S7", "a stranger's \(message.body.name) is not counted") }
         arm(node.endpoint, node.dispatcher.nextDeadline)
+    }
+
+    /// A stranger orders a daemon to itself, or to wherever it likes, from the node that owns it.
+    private func forgeOrder() {
+        guard let daemon = random.pick(daemons), let owner = holder(of: daemon), owner.endpoint.isUp, owner.endpoint.pausedUntil <= now
+        else { return }
+        let target = chance(500) ? stranger : endpoints[(owner.endpoint.index + 1) % nodes.count]
+        let order = MoveOrder(
+            id: crypto.random.next(), daemon: daemon.entity, lineage: nil, source: owner.endpoint.key, target: target.key,
+            targetAddress: "",
+            orchestrator: stranger.key, attempt: 1, mode: .stopAndCopy,
+            expiresAt: wallClock(of: owner.endpoint) + 60_000_000_000)
+        count(.forged)
+        let header = MessageHeader(migration: order.migration, epoch: .none)
+        forge(FerryMessage(header: header, body: .plan(Plan(order: order, offer: nil))), to: owner)
     }
 
     /// A stranger speaks as another emitter to an owner, or as an owner to an emitter.

@@ -93,7 +93,7 @@ extension SimulationWorld {
         do throws(FailureReason) {
             try nodes[orchestrator].order(order)
         } catch {
-            _ = move.end(.orchestrator, .declined(error))
+            _ = move.end(.orchestrator, .declined(error), at: now)
         }
     }
 
