@@ -60,10 +60,8 @@ extension NetMeshDispatcher {
         _ piece: SnapshotPiece, from sender: NodeID, orchestrator: NodeID, now: Timestamp
     ) throws(NetMeshRefusal) {
         let origin = piece.origin
-        if let arrival = state.target.records[origin] {
-            guard arrival.sender == sender, arrival.orchestrator == orchestrator else {
-                throw arrival.orchestrator == sender || arrival.source == sender ? wrongPeer(sender) : notExpected(piece, from: sender)
-            }
+        if let arrival = state.target.records[origin] { try checkSender(sender, of: piece, orchestrator: orchestrator, against: arrival) }
+        if let arrival = state.target.records[origin], arrival.sender == sender, arrival.orchestrator == orchestrator {
             // Once another snapshot has begun, what comes belongs to it.
             if !state.assemblies.isPending(origin, from: sender) {
                 guard try isAnotherSnapshot(piece, than: arrival) else { return repeated(piece, of: arrival) }
@@ -83,6 +81,20 @@ extension NetMeshDispatcher {
             counters.count(error, type: 1)
             if let reason = error.reason { send(.migrationFailed(origin: origin, reason: reason), to: orchestrator) }
         }
+    }
+
+    /// While a daemon arrives, its pieces are of one sender. One that has proven nothing yet keeps nobody out: who may bring the daemon goes
+    /// before it, and who may prove it later is asked to come again.
+    private func checkSender(
+        _ sender: NodeID, of piece: SnapshotPiece, orchestrator: NodeID, against arrival: NetMeshArrival
+    ) throws(NetMeshRefusal) {
+        guard arrival.sender != sender || arrival.orchestrator != orchestrator else { return }
+        guard !arrival.isAuthorized, arrival.stage < .restoring else {
+            throw arrival.orchestrator == sender || arrival.source == sender ? wrongPeer(sender) : notExpected(piece, from: sender)
+        }
+        guard try !gate(piece, orchestrator: orchestrator) else { return }
+        throw NetMeshRefusal(
+            .notReady, "another snapshot of the daemon is being examined", reason: piece.index == 0 ? FailureReason(.notReady) : nil)
     }
 
     /// Whether a piece that comes while the daemon arrives begins another snapshot of the same orchestrator, which then counts instead.
@@ -106,7 +118,7 @@ extension NetMeshDispatcher {
     }
 
     /// For a sender that has no part in the daemon's arrival: what a node answers that knows nothing of it.
-    private func notExpected(_ piece: SnapshotPiece, from sender: NodeID) -> NetMeshRefusal {
+    func notExpected(_ piece: SnapshotPiece, from sender: NodeID) -> NetMeshRefusal {
         var refusal = wrongPeer(sender)
         if piece.index == 0, sender != localNode { refusal.reason = FailureReason(.factoryNotFound) }
         return refusal

@@ -144,9 +144,16 @@ extension NetMeshDispatcher {
     static let tailRepeatLimit = 4
 
     mutating func sendTail(_ tail: [CausalEvent], of departure: NetMeshDeparture) {
-        for batch in NetMeshBatches.cut(tail) {
-            send(.bufferedEvents(origin: departure.origin, events: batch), to: departure.target)
-        }
+        for batch in NetMeshBatches.cut(tail) { sendLate(batch, of: departure.origin) }
+    }
+
+    /// To the target, and to an orchestrator that is neither: a target that does not know this source takes inputs of nobody else. The target
+    /// processes each input once.
+    mutating func sendLate(_ events: [CausalEvent], of origin: OriginHash) {
+        guard let (orchestrator, target) = state.source.records[origin].map({ ($0.orchestrator, $0.target) }) else { return }
+        let message = MigrationMessage.bufferedEvents(origin: origin, events: events)
+        send(message, to: target)
+        if orchestrator != localNode, orchestrator != target { send(message, to: orchestrator) }
     }
 
     /// After the pre-cleanup hook, whatever became of it.

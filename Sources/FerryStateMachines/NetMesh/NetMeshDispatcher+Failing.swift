@@ -12,7 +12,7 @@ extension NetMeshDispatcher {
             return doubt(move, reason)
         }
         if let departure = state.source.records[origin], departure.isRevocable {
-            if departure.orchestrator == sender { return beginFailing(origin, reason, role: .source, now: now) }
+            if departure.orchestrator == sender { return failureHeard(departure, reason, now: now) }
             guard state.target.records[origin]?.orchestrator == sender else { throw wrongPeer(sender) }
         }
         if let arrival = state.target.records[origin] {
@@ -25,6 +25,17 @@ extension NetMeshDispatcher {
         counters.repeats += 1
         state.assemblies.drop(origin, from: sender)
         state.source.acknowledgeWithdrawal(origin, of: sender)
+    }
+
+    /// A retired source takes the first word for what it may be, a late one about an attempt before: it asks again, and only the answer counts.
+    /// Until it retires its orchestrator cannot have told the target to go live, and any word will do.
+    private mutating func failureHeard(_ departure: NetMeshDeparture, _ reason: FailureReason, now: Timestamp) {
+        guard departure.stage == .retired, departure.heardFailure == nil else {
+            return beginFailing(departure.origin, reason, role: .source, now: now)
+        }
+        state.source.records[departure.origin]?.heardFailure = reason
+        state.source.records[departure.origin]?.retry.start(now, first: configuration.budgets.retry.lowerBound)
+        send(.cleanupComplete(origin: departure.origin), to: departure.orchestrator)
     }
 
     /// The target was told to go live, so nothing is undone: only its acknowledgement or an operator ends the move.
@@ -79,7 +90,8 @@ extension NetMeshDispatcher {
     mutating func undoDeparture(_ origin: OriginHash) {
         guard let departure = state.source.records[origin], departure.isRevocable else { return }
         state.source.records[origin] = nil
-        state.hosted.insert(origin)
+        // Only what has left the registry comes back into it: one that was stopped meanwhile stays out.
+        if departure.stage == .retired { state.hosted.insert(origin) }
         act(.resume(origin: origin, captured: departure.captured, afterCleanup: departure.isCutOver))
     }
 }

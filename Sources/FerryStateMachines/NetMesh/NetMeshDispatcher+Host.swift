@@ -191,8 +191,8 @@ extension NetMeshDispatcher {
     /// Offers an input to the source's record before the daemon would process it.
     public mutating func capture(_ event: CausalEvent, for origin: OriginHash, now: Timestamp) -> NetMeshCapture {
         guard let result = state.source.records[origin]?.capture(event, limits: configuration.limits) else { return .notMoving }
-        if case .forward(let target) = result {
-            send(.bufferedEvents(origin: origin, events: [event]), to: target)
+        if case .forward = result {
+            sendLate([event], of: origin)
             state.source.records[origin]?.startTail(now, first: configuration.budgets.retry.lowerBound)
         }
         return result

@@ -80,8 +80,16 @@ extension NetMeshDispatcher {
         case .takeSnapshot:
             try checkOrchestrator(sender)
             throw NetMeshRefusal(.notReady, "an earlier move is being undone", reason: FailureReason(.notReady))
+        case .snapshotReady(let piece) where !isParticipant(sender, in: message.origin): throw notExpected(piece, from: sender)
         default: throw NetMeshRefusal(.wrongPhase, "the move is being undone")
         }
+    }
+
+    private func isParticipant(_ node: NodeID, in origin: OriginHash) -> Bool {
+        if let move = state.orchestrator.records[origin], move.isParticipant(node) { return true }
+        if let departure = state.source.records[origin], departure.orchestrator == node || departure.target == node { return true }
+        guard let arrival = state.target.records[origin] else { return false }
+        return arrival.orchestrator == node || arrival.source == node
     }
 
     func checkOrchestrator(_ sender: NodeID) throws(NetMeshRefusal) {

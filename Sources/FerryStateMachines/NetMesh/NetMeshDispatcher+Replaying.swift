@@ -8,19 +8,35 @@ extension NetMeshDispatcher {
     ) throws(NetMeshRefusal) {
         // Only the two nodes are read out, so that nothing holds the record's tables when they change and they are not copied.
         guard let (orchestrator, source) = state.target.records[origin].map({ ($0.orchestrator, $0.source) }) else {
+            if try passOn(origin, events, from: sender) { return }
             return try lateEvents(origin, events, from: sender, now: now)
         }
         guard maySendInputs(sender, orchestrator: orchestrator, source: source) else { throw wrongPeer(sender) }
         try state.target.records[origin]?.take(events, limits: configuration.limits, now: now)
-        if sender != orchestrator { state.target.records[origin]?.source = sender }
         replayNext(origin, now: now)
     }
 
-    /// The orchestrator, the source that is expected, or with none expected one that may bring daemons here.
+    /// The orchestrator, and the source where it is known.
     private func maySendInputs(_ sender: NodeID, orchestrator: NodeID, source: NodeID?) -> Bool {
-        if sender == orchestrator { return true }
-        guard let source else { return configuration.arrivals.admits(sender, local: localNode) }
-        return sender == source
+        sender == orchestrator || sender == source
+    }
+
+    /// The last inputs of a source that the target may not know: passed on in front of the order to go live, or after it.
+    private mutating func passOn(
+        _ origin: OriginHash, _ events: [CausalEvent], from sender: NodeID
+    ) throws(NetMeshRefusal) -> Bool {
+        let target: NodeID
+        if let move = state.orchestrator.records[origin], move.target != localNode {
+            guard move.source == sender else { throw wrongPeer(sender) }
+            guard move.phase >= .cutover else { throw NetMeshRefusal(.wrongPhase, "last inputs in phase \(move.phase)") }
+            target = move.target
+        } else if let ended = state.orchestrator.ended[origin], ended.failure == nil, ended.source == sender, ended.target != localNode {
+            target = ended.target
+        } else {
+            return false
+        }
+        send(.bufferedEvents(origin: origin, events: events), to: target)
+        return true
     }
 
     private mutating func lateEvents(

@@ -101,7 +101,9 @@ extension NetMeshDispatcher {
     private mutating func expire(_ departure: NetMeshDeparture, now: Timestamp) {
         switch departure.stage {
         case .released: state.source.records[departure.origin] = nil
-        case .retired: releaseDeparture(departure.origin, now: now)
+        case .retired:
+            guard let failure = departure.heardFailure else { return releaseDeparture(departure.origin, now: now) }
+            beginFailing(departure.origin, failure, role: .source, now: now)
         default: failDeparture(departure.origin, .timedOut(in: departure.phase), now: now)
         }
     }

@@ -51,6 +51,8 @@ struct NetMeshDeparture: Hashable, Sendable {
     private(set) var sentCount = 0
     var hookDeadline: Timestamp?
     var retry = NetMeshBackoff()
+    /// What the orchestrator has said of a move whose copy is retired already.
+    var heardFailure: FailureReason?
     /// What went to the target after the cutover goes again a few times: nobody acknowledges it here, and the target drops what it has.
     private(set) var tailRetry = NetMeshBackoff()
     private var tailRepeatCount = 0
