@@ -30,15 +30,3 @@ public func netMeshPieceCount(of byteCount: Int) throws(ChunkingError) -> Int {
     }
     return count
 }
-
-extension SnapshotPiece {
-    /// Whether the piece may be what it says: a first piece holds the start of a CDS1 version 2 snapshot whose entity hashes to the
-    /// piece's origin; later pieces cannot be told. (net-mesh migration §E, the orchestrator's check of chunk 0.)
-    public var startsLikeSnapshot: Bool {
-        guard index == 0 else { return true }
-        guard bytes.count >= 37, bytes.starts(with: [0x43, 0x44, 0x53, 0x31, 2]), let entity = EntityID(Array(bytes[5..<37])) else {
-            return false
-        }
-        return entity.originHash == origin
-    }
-}

@@ -8,9 +8,6 @@ public import FerryWire
 /// Memory: at most 64 MiB of pieces an origin, and some 80 bytes a piece besides (56 MB for 700,000 pieces of one byte). Its owner keeps one
 /// reassembler per origin, so the number of origins is the owner's limit.
 public struct SnapshotReassembler: Sendable {
-    /// The most bytes that one assembly may hold.
-    public static let maximumPendingByteCount = 64 << 20
-
     /// What became of a piece that was not refused.
     public enum Outcome: Hashable, Sendable {
         /// Pieces are still missing.
@@ -101,9 +98,9 @@ public struct SnapshotReassembler: Sendable {
             assemblies.removeValue(forKey: piece.origin)
             ?? Assembly(totalCount: piece.totalCount, lastProgress: now)
         let byteCount = assembly.byteCount - (assembly.pieces[piece.index]?.count ?? 0) + piece.bytes.count
-        guard byteCount <= Self.maximumPendingByteCount else {
+        guard byteCount <= WireLimits.netMeshSnapshotByteCount else {
             assemblies[piece.origin] = assembly
-            throw ChunkingError(.tooManyPendingBytes, "\(byteCount) bytes of one snapshot exceed \(Self.maximumPendingByteCount)")
+            throw ChunkingError(.tooManyPendingBytes, "\(byteCount) bytes of one snapshot exceed \(WireLimits.netMeshSnapshotByteCount)")
         }
         assembly.pieces[piece.index] = piece.bytes
         assembly.byteCount = byteCount

@@ -4,6 +4,10 @@ public enum WireLimits {
     public static let netMeshChunkByteCount = 7_000
     /// Chunks of one net-mesh snapshot.
     public static let netMeshChunkCount = 700_000
+    /// Bytes of one net-mesh snapshot that a node puts together; the format itself would allow 700,000 chunks.
+    public static let netMeshSnapshotByteCount = 64 << 20
+    /// Bytes of one net-mesh message that fit a packet of its transport: 8,108 without the four of the event frame's length.
+    public static let netMeshMessageByteCount = 8_108 - 4
     /// Events in one net-mesh `BufferedEvents`.
     public static let netMeshBufferedEventCount = 1_000_000
     /// UTF-8 bytes of the text in a net-mesh failure.

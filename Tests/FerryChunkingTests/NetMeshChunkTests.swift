@@ -52,18 +52,9 @@ private struct Vectors: Decodable {
         }
         var scripts: [Script]
     }
-    struct HeaderCheck: Decodable {
-        struct Vector: Decodable {
-            var chunkIndex: UInt32
-            var hex: String
-            var daemonOrigin: String
-            var ok: Bool
-        }
-        var vectors: [Vector]
-    }
+
     var chunking: Chunking
     var reassembler: Reassembler
-    var chunkHeaderCheck: HeaderCheck
 
     static func load() throws -> Vectors {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -128,7 +119,6 @@ struct NetMeshChunkTests {
                 return
             }
             #expect(piece.index == message.chunkIndex)
-            #expect(piece.startsLikeSnapshot)
             pieces.append(piece)
             whole = reassembler.result(piece).whole
         }
@@ -142,17 +132,6 @@ struct NetMeshChunkTests {
         #expect(try netMeshPieceCount(of: 0) == 1)
         #expect(try netMeshPieceCount(of: 700_000 * 7_000) == 700_000)
         #expect(code { () throws(ChunkingError) in _ = try netMeshPieceCount(of: 700_000 * 7_000 + 1) } == .limitExceeded)
-    }
-
-    @Test("a first piece must start like a snapshot of its daemon")
-    func headerCheck() throws {
-        for vector in try Vectors.load().chunkHeaderCheck.vectors {
-            let bytes = try #require([UInt8](hex: vector.hex))
-            let origin = try #require(UInt64(vector.daemonOrigin))
-            let piece = SnapshotPiece(
-                origin: OriginHash(rawValue: origin), throughSequence: 0, index: vector.chunkIndex, totalCount: 100, bytes: bytes)
-            #expect(piece.startsLikeSnapshot == vector.ok)
-        }
     }
 }
 

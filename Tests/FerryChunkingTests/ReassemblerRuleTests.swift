@@ -6,7 +6,7 @@ import Testing
 /// The rules of net-mesh migration §E and the faults that they answer, one by one.
 @Suite("Reassembly, rule by rule")
 struct ReassemblerRuleTests {
-    private static let cap = SnapshotReassembler.maximumPendingByteCount
+    private static let cap = WireLimits.netMeshSnapshotByteCount
 
     private var reassembler = SnapshotReassembler(maximumAge: .seconds(60))
 

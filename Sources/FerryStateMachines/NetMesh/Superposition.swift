@@ -80,10 +80,7 @@ struct Superposition: Hashable, Sendable {
     /// That one head continues the other. A link's parent is the forward hash of the output before it, so the proof spans the outputs
     /// before both heads; heads at 0 and 1 both stand for sequence 0.
     var continuityProof: ContinuityProof? {
-        guard let sourceHead, let targetHead, sourceHead.origin == targetHead.origin else { return nil }
-        let (low, high) = sourceHead.sequence <= targetHead.sequence ? (sourceHead, targetHead) : (targetHead, sourceHead)
-        return ContinuityProof(
-            origin: low.origin, fromSequence: low.sequence == 0 ? 0 : low.sequence - 1,
-            toSequence: high.sequence == 0 ? 0 : high.sequence - 1, fromHash: low.parent, toHash: high.parent)
+        guard let sourceHead, let targetHead else { return nil }
+        return ContinuityProof(between: sourceHead, and: targetHead)
     }
 }

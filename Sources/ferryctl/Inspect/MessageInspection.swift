@@ -31,8 +31,17 @@ enum MessageInspection {
         [
             ("seqThrough", .id(piece.throughSequence)), ("chunkIndex", .integer(Int(piece.index))),
             ("totalChunks", .integer(Int(piece.totalCount))), ("len", .integer(piece.bytes.count)), ("bytes", .hex(piece.bytes)),
-            ("headerOk", .bool(piece.startsLikeSnapshot)),
+            ("headerOk", .bool(startsLikeSnapshot(piece))),
         ]
+    }
+
+    private static func startsLikeSnapshot(_ piece: SnapshotPiece) -> Bool {
+        do {
+            try StateSnapshot.checkHead(of: piece.bytes.rawSpan, index: piece.index, origin: piece.origin)
+            return true
+        } catch {
+            return false
+        }
     }
 
     private static func body(of reason: FailureReason) -> JSONValue.Members {

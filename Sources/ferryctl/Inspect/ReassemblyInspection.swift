@@ -46,7 +46,7 @@ struct ReassemblyInspection {
                 ("got", .integer(Int(piece.totalCount))),
                 ("expected", reassembler.totalCount(of: piece.origin).map { .integer(Int($0)) } ?? .null),
             ]
-        case .tooManyPendingBytes: [("cap", .integer(SnapshotReassembler.maximumPendingByteCount))]
+        case .tooManyPendingBytes: [("cap", .integer(WireLimits.netMeshSnapshotByteCount))]
         default: []
         }
     }
