@@ -45,8 +45,10 @@ extension NetMeshDispatcher {
         _ origin: OriginHash, orchestrator: NodeID, target: NodeID, identityTransport: NetMeshIdentityTransport, attempt: UInt64,
         now: Timestamp
     ) {
-        state.source.records[origin] = NetMeshDeparture(
+        let departure = NetMeshDeparture(
             origin: origin, orchestrator: orchestrator, target: target, identityTransport: identityTransport, attempt: attempt, now: now)
+        // `checkDeparture` has passed, so the claim holds.
+        guard (try? state.source.begin(departure, limit: configuration.limits.movesPerRole)) != nil else { return }
         act(.takeSnapshot(origin: origin, attempt: attempt))
     }
 
@@ -171,16 +173,18 @@ extension NetMeshDispatcher {
     /// The target is live: nothing of the daemon stays here but its new address.
     mutating func releaseDeparture(_ origin: OriginHash, now: Timestamp) {
         guard let departure = state.source.records[origin], departure.isRevocable else { return }
-        state.source.records[origin]?.release(now: now)
+        state.source.release(origin, limit: configuration.limits.rememberedMoveCount, now: now)
         state.factories.remove(origin)
         act(.release(origin: origin))
     }
 
     /// ActivateAck that a remote orchestrator passes on.
-    mutating func activationRelayed(_ departure: NetMeshDeparture, from sender: NodeID, now: Timestamp) throws(NetMeshRefusal) {
+    mutating func activationRelayed(
+        _ departure: NetMeshDeparture, through sequence: UInt64, from sender: NodeID, now: Timestamp
+    ) throws(NetMeshRefusal) {
         guard departure.orchestrator == sender else { throw wrongPeer(sender) }
         switch departure.stage {
-        case .retired: releaseDeparture(departure.origin, now: now)
+        case .retired where sequence >= departure.head?.sequence ?? 0: releaseDeparture(departure.origin, now: now)
         case .released: counters.repeats += 1
         default: throw NetMeshRefusal(.wrongPhase, "acknowledgement for a source that is \(departure.stage)")
         }

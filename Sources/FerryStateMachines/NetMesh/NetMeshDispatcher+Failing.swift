@@ -8,8 +8,13 @@ extension NetMeshDispatcher {
     ) throws(NetMeshRefusal) {
         if let move = state.orchestrator.records[origin] {
             guard move.isParticipant(sender) else { throw wrongPeer(sender) }
-            guard move.isCommitted else { return failOrchestration(origin, reason, toldBy: sender, now: now) }
-            return doubt(move, reason)
+            // A source hears its own word again: it may be in an attempt before this one, or wait to learn that it was heard.
+            let knows = sender == move.target ? sender : nil
+            guard move.isCommitted else { return failOrchestration(origin, reason, toldBy: knows, now: now) }
+            // From here on the source has no say any more.
+            if sender == move.target { return doubt(move, reason) }
+            counters.repeats += 1
+            return
         }
         if let departure = state.source.records[origin], departure.isRevocable {
             if departure.orchestrator == sender { return failureHeard(departure, reason, now: now) }

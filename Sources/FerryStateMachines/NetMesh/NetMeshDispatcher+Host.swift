@@ -120,7 +120,11 @@ extension NetMeshDispatcher {
     }
 
     /// A daemon runs here from now on; not for those that arrive.
-    public mutating func daemonStarted(_ origin: OriginHash) { state.hosted.insert(origin) }
+    public mutating func daemonStarted(_ origin: OriginHash) {
+        state.hosted.insert(origin)
+        // It is here again, so its old address is of no use.
+        if state.source.records[origin]?.stage == .released { state.source.records[origin] = nil }
+    }
 
     /// A daemon was stopped for good; a move of it that can still fail does.
     public mutating func daemonStopped(_ origin: OriginHash, now: Timestamp) {

@@ -120,9 +120,14 @@ extension NetMeshDispatcher {
     mutating func activateAck(
         _ origin: OriginHash, through sequence: UInt64, from sender: NodeID, now: Timestamp
     ) throws(NetMeshRefusal) {
-        guard let move = state.orchestrator.records[origin] else { return try acknowledgedElsewhere(origin, from: sender, now: now) }
+        guard let move = state.orchestrator.records[origin] else {
+            return try acknowledgedElsewhere(origin, through: sequence, from: sender, now: now)
+        }
         guard move.target == sender else { throw wrongPeer(sender) }
-        guard move.isCommitted else { throw NetMeshRefusal(.wrongPhase, "acknowledgement in phase \(move.phase)") }
+        // Every target begins at the snapshot's head: an acknowledgement of less is one of a move before.
+        guard move.isCommitted, sequence >= move.superposition.sourceHead?.sequence ?? 0 else {
+            throw NetMeshRefusal(.wrongPhase, "acknowledgement through \(sequence) in phase \(move.phase)")
+        }
         state.orchestrator.records[origin]?.replayedSequence = sequence
         complete(move, sequence: sequence, now: now)
     }
@@ -139,9 +144,11 @@ extension NetMeshDispatcher {
     }
 
     private mutating func acknowledgedElsewhere(
-        _ origin: OriginHash, from sender: NodeID, now: Timestamp
+        _ origin: OriginHash, through sequence: UInt64, from sender: NodeID, now: Timestamp
     ) throws(NetMeshRefusal) {
-        if let departure = state.source.records[origin] { return try activationRelayed(departure, from: sender, now: now) }
+        if let departure = state.source.records[origin] {
+            return try activationRelayed(departure, through: sequence, from: sender, now: now)
+        }
         guard let ended = state.orchestrator.ended[origin] else { throw unknownMove(origin) }
         guard ended.target == sender else { throw wrongPeer(sender) }
         counters.repeats += 1

@@ -76,7 +76,9 @@ extension NetMeshDispatcher {
     /// While the failure hook runs nothing of the move counts any more; a new order may be given again later.
     private mutating func receiveWhileFailing(_ message: MigrationMessage, from sender: NodeID) throws(NetMeshRefusal) {
         switch message {
-        case .migrationFailed: counters.repeats += 1
+        case .migrationFailed:
+            counters.repeats += 1
+            state.source.acknowledgeWithdrawal(message.origin, of: sender)
         case .takeSnapshot:
             try checkOrchestrator(sender)
             throw NetMeshRefusal(.notReady, "an earlier move is being undone", reason: FailureReason(.notReady))

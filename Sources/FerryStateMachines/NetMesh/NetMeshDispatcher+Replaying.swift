@@ -48,6 +48,9 @@ extension NetMeshDispatcher {
         guard maySendInputs(sender, orchestrator: orchestrator, source: source) else { throw wrongPeer(sender) }
         let isLeaving = state.source.records[origin] != nil
         guard isLeaving || state.hosted.contains(origin) else { throw unknownMove(origin) }
+        guard state.source.records[origin]?.hasRoom(for: events, limits: configuration.limits) ?? true else {
+            throw NetMeshRefusal(.capacity, "no room for late inputs of a daemon that leaves again")
+        }
         let fresh = events.filter { state.target.isFresh($0, for: origin, limit: configuration.limits.rememberedInputCount) }
         guard !fresh.isEmpty else {
             counters.repeats += 1

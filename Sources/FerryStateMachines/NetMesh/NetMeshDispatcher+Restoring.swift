@@ -34,6 +34,10 @@ extension NetMeshDispatcher {
             let text = "seq_through \(arrival.wireSequence) does not match the snapshot's \(snapshot.throughSequence)"
             return failArrival(origin, .restoreFailed(FailureReason(.stateFailed, text)), now: now)
         }
+        // The copy that this node had retired may have been resumed while the arrival was examined.
+        guard !state.hosted.contains(origin), state.source.records[origin]?.stage ?? .released >= .retired else {
+            return failArrival(origin, .restoreFailed(FailureReason(.stateFailed, "daemon already registered")), now: now)
+        }
         if let departure = state.source.records[origin], departure.stage == .retired {
             // It comes back before the acknowledgement has: whoever holds its key, or may bring it, has had it live elsewhere.
             guard snapshot.throughSequence >= departure.head?.sequence ?? 0 else {

@@ -26,7 +26,7 @@ public enum NetMeshSourceStage: UInt8, Hashable, Comparable, Sendable, CaseItera
 ///       └─────────────┴────────────┴────────────┴───────────┴─▶ resumed
 /// ```
 /// From the first moment the daemon is fenced: inputs are captured, not processed, so nothing forks and nothing is lost. A rollback gives
-/// them back in order. After the cutover nothing is captured any more.
+/// them back in order. After the cutover they go on to the target, and are kept as long as a rollback may still come.
 ///
 /// Invalid input. Our bug: none. The peer's fault: cutover or cleanup out of phase is refused. Harmless: a repeated TakeSnapshot of the
 /// same orchestrator and target, or CutoverNotify, gets the same answer again.
@@ -128,6 +128,13 @@ struct NetMeshDeparture: Hashable, Sendable {
         let batch = Array(captured[sentCount...].prefix(NetMeshBatches.fitting(captured[sentCount...])))
         sentCount += batch.count
         return batch
+    }
+
+    /// Whether so many more inputs fit.
+    func hasRoom(for events: [CausalEvent], limits: NetMeshLimits) -> Bool {
+        stage == .released
+            || (captured.count + events.count <= limits.bufferedEventCount
+                && events.reduce(capturedByteCount) { $0 + $1.payload.count } <= limits.bufferedByteCount)
     }
 
     /// Stops for good. The rest of the captured inputs goes to the target.
@@ -274,6 +281,19 @@ struct NetMeshSource: Hashable, Sendable {
     mutating func begin(_ record: NetMeshDeparture, limit: Int) throws(NetMeshRefusal) {
         try check(record.origin, limit: limit)
         records[record.origin] = record
+    }
+
+    /// Acknowledged: the record only says where the daemon is. Of these the oldest makes room.
+    mutating func release(_ origin: OriginHash, limit: Int, now: Timestamp) {
+        let released = records.filter { $0.value.stage == .released }
+        if released.count >= limit, let oldest = released.min(by: Self.isEarlier)?.key { records[oldest] = nil }
+        records[origin]?.release(now: now)
+    }
+
+    private static func isEarlier(_ left: (key: OriginHash, value: NetMeshDeparture), _ right: (key: OriginHash, value: NetMeshDeparture))
+        -> Bool
+    {
+        left.value.progressAt == right.value.progressAt ? left.key < right.key : left.value.progressAt < right.value.progressAt
     }
 
     /// Whether a daemon could be claimed.
