@@ -156,7 +156,7 @@ struct NetMeshMemoryTests {
             return count > deliveries ? .lose : .pass
         }
         world.nodes[orchestrator].start(from: source, to: target)
-        world.run(for: .seconds(7_200))
+        world.run(for: .seconds(4_000))
         for node in world.nodes where !(world.nodes[orchestrator].outcomes.first?.isInDoubt ?? false) {
             #expect(node.dispatcher.nextDeadline == nil)
             #expect(node.dispatcher.orchestrations(now: world.now).isEmpty)

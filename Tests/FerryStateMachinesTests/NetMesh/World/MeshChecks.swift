@@ -38,7 +38,7 @@ extension MeshWorld {
         faults = .none
         isolated = []
         fate = nil
-        run(for: .seconds(3_600))
+        run(for: .seconds(2_400))
         #expect(violations.isEmpty, "\(trace.suffix(40))", sourceLocation: sourceLocation)
         for node in nodes {
             #expect(node.dispatcher.nextDeadline == nil, "node \(node.id) waits for something", sourceLocation: sourceLocation)

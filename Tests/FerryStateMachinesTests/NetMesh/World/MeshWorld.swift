@@ -71,6 +71,8 @@ final class MeshWorld {
             var configuration = NetMeshDispatcherConfiguration(hooks: .all)
             configuration.orchestrators = .anyAdmitted
             configuration.arrivals = .anyAdmitted
+            // A day in earnest.
+            configuration.limits.retiredAge = .seconds(900)
             configure(index, &configuration)
             add(id: NodeID(rawValue: UInt64(100 + index)), configuration: configuration)
         }
