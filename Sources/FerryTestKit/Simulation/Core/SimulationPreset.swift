@@ -83,6 +83,8 @@ struct SimulationSettings {
         switch kind {
         case .sourceCrash, .targetCrash, .orchestratorCrash: 250
         case .orderExpiry, .journalFailure, .wrongRestore: 200
+        // Only real sessions have frames to alter.
+        case .corruption, .truncation: 700
         case .restart, .linkReopen: 1_000
         default: 330
         }

@@ -29,10 +29,6 @@ extension SimulationNode {
         case .inDoubt(let migration, let role, let reason):
             world.move(migration)?.wasInDoubt = true
             world.say("\(endpoint.name)  \(role) of \(migration.hex.prefix(6)) is in doubt: \(reason)")
-            if role == .source, world.has(.resumeByTimer), let daemon = world.move(migration)?.daemon {
-                hosts[daemon]?.ownership.resume(migration)
-                if let host = hosts[daemon] { world.activated(host, on: self) }
-            }
         case .cancelRefused(let migration): world.say("\(endpoint.name)  too late to cancel \(migration.hex.prefix(6))")
         case .ended(let migration, let role, let outcome): ended(migration, role, outcome)
         }

@@ -123,7 +123,10 @@ extension SimulationNode {
     }
 
     func commit(_ migration: MigrationID, _ entity: EntityID, _ moved: Moved) {
-        if ownHost(entity)?.ownership.commit(moved) == true { return }
+        if ownHost(entity)?.ownership.commit(moved) == true {
+            if world.has(.resumeByTimer) { later(.milliseconds(20)) { $0.resume(migration, entity) } }
+            return
+        }
         world.violate("S1", "\(migration) commits a daemon that is not fenced for it")
     }
 
