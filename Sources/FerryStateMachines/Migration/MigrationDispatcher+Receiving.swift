@@ -48,6 +48,9 @@ extension MigrationDispatcher {
         }
         guard let known else { return answerUnknown(message, to: peer) }
         guard message.isOf(known) else {
+            // A source that declined before it had an epoch takes no part in the attempt that the peer means: an earlier boot did, and this
+            // one has been ordered anew under the same id. The peer would wait for ever for anything but the truth.
+            if role == .source, known == .none, slot.source?.isClosed ?? false { return answerUnknown(message, to: peer) }
             counters.wrongEpoch += 1
             return
         }

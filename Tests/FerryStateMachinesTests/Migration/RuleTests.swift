@@ -269,4 +269,29 @@ import Testing
         finish(world)
         #expect(emitters.allSatisfy { $0.belief.node == world.nodes[1].key })
     }
+
+    @Test("a source that has forgotten a move, and declines it when it is ordered again under its id, tells a prepared target so")
+    func repeatedOrderAfterCrash() throws {
+        let (world, daemon) = try makeWorld(seed: 23)
+        var order: MoveOrder?
+        var isDone = false
+        world.onSend = { [unowned world] message, _, _ in
+            guard case .migration(let message) = message else { return }
+            if case .plan(let plan) = message.body { order = plan.order }
+            guard !isDone, case .prepared = message.body else { return }
+            isDone = true
+            world.schedule(
+                after: .zero,
+                .script { world in
+                    world.nodes[0].crash()
+                    guard let order else { return }
+                    _ = try? world.nodes[0].dispatcher.order(order, now: world.now, wallClock: world.wallClock)
+                    world.nodes[0].drain()
+                })
+        }
+        world.order(from: 0, to: 1, by: 0, daemon: daemon)
+        world.run(for: .seconds(5))
+        #expect(isDone && world.isLost)
+        finish(world)
+    }
 }
