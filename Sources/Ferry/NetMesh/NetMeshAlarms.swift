@@ -66,12 +66,15 @@ final class NetMeshActivity: Sendable {
         if isIdle { changed.signal() }
     }
 
-    /// Returns when nothing is under way.
-    func waitUntilIdle() async {
+    /// Lets those who wait look again.
+    func wake() { changed.signal() }
+
+    /// Returns when nothing is under way, or at a ``wake()`` when it is to be left.
+    func waitUntilIdle(unless isLeft: () -> Bool = { false }) async {
         while true {
             let ticket = changed.ticket
-            if count.withLock({ $0 == 0 }) { return }
-            await changed.wait(after: ticket)
+            if count.withLock({ $0 == 0 }) || isLeft() { return }
+            await changed.waitUninterrupted(after: ticket)
         }
     }
 }

@@ -29,7 +29,10 @@ extension NetMeshCore {
         while true {
             let step = progressed.ticket
             switch route(event, for: origin, isAdmitted: isAdmitted) {
-            case .ended(let delivery): return delivery
+            case .ended(let delivery):
+                // It is sent again on silence, and nothing else may arm the timer for that.
+                if case .forwarded = delivery { rearm() }
+                return delivery
             case .wait:
                 await pause(until: progressed, after: step)
                 continue
@@ -67,7 +70,7 @@ extension NetMeshCore {
     private func route(_ event: CausalEvent, for origin: OriginHash, isAdmitted: Bool) -> Route {
         consult { state, now in
             // What is captured now goes into one more batch; were there always one more, the move would never end.
-            if state.isReplaying(origin, now: now) { return .wait }
+            if state.isReplaying(origin) { return .wait }
             switch state.dispatcher.capture(event, for: origin, now: now) {
             case .captured: return .ended(.captured)
             case .forward(let node): return .ended(.forwarded(to: node))
@@ -77,8 +80,8 @@ extension NetMeshCore {
             if isAdmitted { return .process }
             switch state.dispatcher.hold(event, for: origin, now: now) {
             case .notHere, .deliver: return .process
-            case .held: return .ended(.captured)
-            case .duplicate: return .ended(.duplicate)
+            case .held: return .ended(.held)
+            case .duplicate: return .ended(state.arrivals[origin] == nil ? .duplicate : .held)
             case .refused(let reason): return .refused(reason)
             }
         }
@@ -138,8 +141,8 @@ extension NetMeshCore {
 
 extension NetMeshCore.State {
     /// Whether the daemon's captured inputs are being replayed, batch by batch, on this node's order and from this node.
-    fileprivate func isReplaying(_ origin: OriginHash, now: Timestamp) -> Bool {
+    fileprivate func isReplaying(_ origin: OriginHash) -> Bool {
         guard let move = moves[origin], move.retryAt == nil, move.order.source == dispatcher.localNode else { return false }
-        return dispatcher.orchestrations(now: now).contains { $0.origin == origin && $0.phase == .replay }
+        return dispatcher.phase(of: origin) == .replay
     }
 }

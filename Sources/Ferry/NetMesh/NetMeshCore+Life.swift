@@ -30,7 +30,7 @@ extension NetMeshCore {
         }
     }
 
-    private func requireLife() throws(FerryError) {
+    func requireLife() throws(FerryError) {
         if state.withLock({ $0.life == .shuttingDown }) { throw Self.shuttingDown }
     }
 
@@ -79,6 +79,17 @@ extension NetMeshCore {
         if let refusal { throw Self.error(refusal) }
     }
 
+    /// Drops what is expected and wipes the user's own key for it; false when nothing is, or the daemon is arriving.
+    func forgetExpectation(_ origin: OriginHash) -> Bool {
+        let expectation: Expectation? = state.withLock { state in
+            guard state.arrivals[origin] == nil, let expectation = state.expectations.removeValue(forKey: origin) else { return nil }
+            state.dispatcher.forgetExpectation(origin)
+            return expectation
+        }
+        expectation?.fallbackKey?.wipe()
+        return expectation != nil
+    }
+
     // MARK: Daemons
 
     func spawn(_ daemon: any Daemon, keypair: EntityKeypair) throws(FerryError) -> OriginHash {
@@ -106,7 +117,8 @@ extension NetMeshCore {
             dispatcher.daemonStarted(origin)
         }
         await leaveAll(old)
-        await old.release(keepsKey: true)
+        // With the same keypair the new one signs; the same key in another keypair is a copy too many.
+        await old.release(keepsKey: await old.holds(keypair))
     }
 
     func stop(_ origin: OriginHash) async throws(FerryError) {
@@ -138,8 +150,13 @@ extension NetMeshCore {
                 _ = dispatcher.abort(
                     move.order.origin, reason: FailureReason(.stateFailed, "the orchestrator's runtime shuts down"), now: now)
             }
+            // Those that others have ordered: without a word their orchestrators would wait for their budgets.
+            for origin in dispatcher.sources(now: now).map(\.origin) + dispatcher.targets(now: now).map(\.origin) {
+                _ = dispatcher.abort(origin, reason: FailureReason(.stateFailed, "the node's runtime shuts down"), now: now)
+            }
         }
         for move in moves { move.handle.end(.failure(Self.shuttingDown)) }
+        await rest(atMost: configuration.budgets.hook)
         stopTimer()
         for host in registry.all {
             _ = await host.control(.shutdown)
@@ -147,6 +164,18 @@ extension NetMeshCore {
             await host.release()
         }
         await dropEverything()
+    }
+
+    /// Waits until what is under way has ended and what is to be sent has been sent.
+    private func rest(atMost bound: Duration) async {
+        let isOver = NetMeshAnswer(false)
+        let alarm = alarms.add(after: bound) {
+            isOver.set(true)
+            self.activity.wake()
+        }
+        rearm()
+        await activity.waitUntilIdle { isOver.value }
+        alarms.remove(alarm)
     }
 
     private func dropEverything() async {

@@ -7,7 +7,11 @@ internal import Synchronization
 struct OrderedMove: Sendable {
     let handle: NetMeshMoveHandle
     let order: NetMeshOrder
+    let startedAt: Timestamp
     var retry: NotReadyRetry
+    /// How the move looked when it began, which is what it looks like between two attempts.
+    var firstView: NetMeshOrchestrationView?
+    var pausedAt: Timestamp?
     /// When the next attempt begins; nil while one is under way.
     var retryAt: Timestamp?
     /// Why somebody gave the move up: no attempt follows.
@@ -19,6 +23,22 @@ extension NetMeshCore.State {
     func dueRetries(_ now: Timestamp) -> [OriginHash] {
         moves.filter { ($0.value.retryAt ?? .distantFuture) <= now }.keys.sorted()
     }
+
+    /// The moves that this node has ordered, each over all its attempts and the pauses between them, by origin.
+    func movesInFlight(_ now: Timestamp) -> [NetMeshOrchestrationView] {
+        var views = dispatcher.orchestrations(now: now)
+        for move in moves.values where move.retryAt != nil {
+            guard var view = move.firstView, dispatcher.phase(of: view.origin) == nil else { continue }
+            view.ageInPhase = now - (move.pausedAt ?? now)
+            views.append(view)
+        }
+        for index in views.indices {
+            guard let move = moves[views[index].origin] else { continue }
+            views[index].elapsed = now - move.startedAt
+            views[index].retryCount += Int(move.retry.attempts)
+        }
+        return views.sorted { $0.origin < $1.origin }
+    }
 }
 
 extension NetMeshCore {
@@ -28,7 +48,9 @@ extension NetMeshCore {
     func start(_ order: NetMeshOrder, retryNotReady: Duration?) throws(FerryError) -> NetMeshMoveHandle {
         try requireReady()
         let handle = NetMeshMoveHandle(origin: order.origin, core: self)
-        let move = OrderedMove(handle: handle, order: order, retry: NotReadyRetry(budget: retryNotReady, startedAt: now))
+        let now = now
+        let move = OrderedMove(
+            handle: handle, order: order, startedAt: now, retry: NotReadyRetry(budget: retryNotReady, startedAt: now))
         let isFirst = state.withLock { state in
             guard state.moves[order.origin] == nil else { return false }
             state.moves[order.origin] = move
@@ -38,6 +60,10 @@ extension NetMeshCore {
         if let refusal = attempt(order) {
             state.withLock { $0.moves[order.origin] = nil }
             throw Self.error(refusal)
+        }
+        state.withLock { state in
+            let view = state.dispatcher.orchestrations(now: now).first { $0.origin == order.origin }
+            state.moves[order.origin]?.firstView = view
         }
         return handle
     }
@@ -89,6 +115,7 @@ extension NetMeshCore {
             guard move.retry.isEnabled else { return reason }
             let next = move.retry.next(now: now)
             move.retryAt = next
+            move.pausedAt = now
             state.moves[origin] = move
             return next == nil ? FailureReason(.notReadyTimeout, attempts: move.retry.attempts) : nil
         }
@@ -115,8 +142,7 @@ extension NetMeshCore {
         let isStopped = transact { dispatcher, now in
             if dispatcher.abort(origin, reason: reason, now: now) { return true }
             // Without a record, or while it is being undone, the end is on its way to the handle already.
-            let phase = dispatcher.orchestrations(now: now).first { $0.origin == origin }?.phase
-            return phase != .complete
+            return dispatcher.phase(of: origin) != .complete
         }
         if !isStopped { state.withLock { $0.moves[origin]?.givenUp = nil } }
         return isStopped
@@ -128,10 +154,8 @@ extension NetMeshCore {
     }
 
     func phase(of handle: NetMeshMoveHandle) -> MigrationPhase? {
-        let now = now
-        return state.withLock { state in
-            guard state.moves[handle.origin]?.handle === handle else { return nil }
-            return state.dispatcher.orchestrations(now: now).first { $0.origin == handle.origin }?.phase
+        state.withLock { state in
+            state.moves[handle.origin]?.handle === handle ? state.dispatcher.phase(of: handle.origin) : nil
         }
     }
 

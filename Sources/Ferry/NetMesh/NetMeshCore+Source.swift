@@ -79,7 +79,9 @@ extension NetMeshCore {
     func release(_ origin: OriginHash) async {
         cancelJobs(for: origin)
         let (host, expectation) = state.withLock { state in
-            (state.departures.removeValue(forKey: origin), state.expectations.removeValue(forKey: origin))
+            // Expected again, it comes back before its departure was acknowledged: its factory and key are needed for that.
+            let isExpected = state.dispatcher.factories[origin] != nil
+            return (state.departures.removeValue(forKey: origin), isExpected ? nil : state.expectations.removeValue(forKey: origin))
         }
         expectation?.fallbackKey?.wipe()
         let leaving = host ?? registry.host(origin)
@@ -112,9 +114,28 @@ extension NetMeshCore {
         }
     }
 
+    /// Channels that are joined at once: a ledger of many must fit into one hook's budget.
+    private static let joinWidth = 16
+
     /// Joins what the daemon's ledger lists.
     func joinAll(_ host: NetMeshDaemonHost) async throws {
-        for entry in await host.ledger.entries { try await memberships.join(entry, for: host) }
+        let entries = await host.ledger.entries
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, entry) in entries.enumerated() {
+                if index >= Self.joinWidth { try await group.next() }
+                group.addTask { try await self.join(entry, for: host) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Whoever joins for a daemon that was given up meanwhile leaves again: nobody else would.
+    private func join(_ entry: SubscriptionLedger.Entry, for host: NetMeshDaemonHost) async throws {
+        try Task.checkCancellation()
+        guard await host.standing != .gone else { return }
+        try await memberships.join(entry, for: host)
+        guard await host.standing == .gone else { return }
+        try await memberships.leave(publisher: entry.publisher, channel: entry.channel, for: host)
     }
 
     /// Leaves what the daemon's ledger lists; siblings keep their memberships.

@@ -135,10 +135,13 @@ extension NetMeshCore {
             return FailureReason(.stateFailed, error.message)
         }
         _ = await host.activate(held)
-        state.withLock { state in
-            state.arrivals[origin] = nil
-            state.expectations[origin] = nil
+        let unused: EntityKeypair? = state.withLock { state in
+            let arrival = state.arrivals.removeValue(forKey: origin)
+            let expectation = state.expectations.removeValue(forKey: origin)
+            // The envelope's key won: nobody would ever wipe the other one.
+            return arrival?.key == nil || arrival?.key === expectation?.fallbackKey ? nil : expectation?.fallbackKey
         }
+        unused?.wipe()
         return nil
     }
 

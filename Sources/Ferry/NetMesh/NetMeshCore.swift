@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import FerryCrypto
 internal import FerryStateMachines
 internal import FerryWire
@@ -22,8 +23,9 @@ final class NetMeshCore: Sendable {
         var dispatcher: NetMeshDispatcher
         var life = Life.registering
         /// Actions that wait for the one before, by daemon; present while a pump runs.
-        var lanes: [OriginHash: [NetMeshAction]] = [:]
-        var outgoing: [NodeID: [MigrationMessage]] = [:]
+        var lanes: [OriginHash: [Queued]] = [:]
+        /// What waits for the carrier, by node; present while a pump runs.
+        var outgoing: [NodeID: Deque<Outgoing>] = [:]
         var jobs: [OriginHash: [UInt64: Task<Void, Never>]] = [:]
         var jobCount: UInt64 = 0
         var kinds: [String: NetMeshDaemonFactory] = [:]
@@ -33,6 +35,18 @@ final class NetMeshCore: Sendable {
         /// Daemons that have left and are not acknowledged yet.
         var departures: [OriginHash: NetMeshDaemonHost] = [:]
         var moves: [OriginHash: OrderedMove] = [:]
+    }
+
+    /// An action in a lane; a move's end is claimed by the lane or by an alarm, whichever comes first.
+    struct Queued: Sendable {
+        let action: NetMeshAction
+        var end: (run: HookRun, alarm: UInt64)?
+    }
+
+    /// A message, or pieces of a snapshot that are cut when the carrier takes them.
+    enum Outgoing: Sendable {
+        case message(MigrationMessage)
+        case pieces(PieceRun)
     }
 
     struct Expectation {
@@ -56,7 +70,7 @@ final class NetMeshCore: Sendable {
     let progressed = Signal()
     let admission: NetMeshAdmission
     let state: Mutex<State>
-    private let timer: NetMeshTimer
+    let timer: NetMeshTimer
 
     init(_ configuration: NetMeshConfiguration) {
         self.configuration = configuration
@@ -64,7 +78,7 @@ final class NetMeshCore: Sendable {
         memberships = NetMeshMemberships(carrier: configuration.carrier)
         alarms = NetMeshAlarms(configuration.time)
         admission = NetMeshAdmission(limit: configuration.pendingDeliveryCount)
-        timer = NetMeshTimer(configuration.time)
+        timer = NetMeshTimer(configuration.time, activity)
         state = Mutex(
             State(dispatcher: NetMeshDispatcher(localNode: configuration.carrier.localNode, configuration: configuration.dispatcher)))
     }
@@ -89,44 +103,58 @@ final class NetMeshCore: Sendable {
         let now = now
         return state.withLock { state in
             let result = body(&state, now)
-            while let action = state.dispatcher.nextAction() { enqueue(action, in: &state) }
-            return result
+            while true {
+                if let run = state.dispatcher.nextPieces() {
+                    enqueue(.pieces(run), to: run.destination, in: &state)
+                } else if let action = state.dispatcher.nextAction() {
+                    enqueue(action, in: &state)
+                } else {
+                    return result
+                }
+            }
         }
     }
 
     /// A pump's task is made under the lock; it runs elsewhere.
     private func enqueue(_ action: NetMeshAction, in state: inout State) {
-        if case .send(let message, let node) = action {
-            guard state.outgoing[node] == nil else {
-                state.outgoing[node]?.append(message)
-                return
-            }
-            state.outgoing[node] = [message]
+        if case .send(let message, let node) = action { return enqueue(.message(message), to: node, in: &state) }
+        let origin = action.origin
+        guard state.lanes[origin] == nil else {
+            state.lanes[origin]?.append(Queued(action: action, end: alarmedEnd(action)))
+            return
+        }
+        state.lanes[origin] = [Queued(action: action)]
+        activity.begin()
+        Task { await self.pumpActions(of: origin) }
+    }
+
+    /// Whoever waits for a move's end hears of it though the daemon, before it in the lane, never returns.
+    private func alarmedEnd(_ action: NetMeshAction) -> (run: HookRun, alarm: UInt64)? {
+        guard case .ended(let origin, let outcome) = action else { return nil }
+        let run = HookRun()
+        let alarm = alarms.add(after: configuration.budgets.hook) {
+            if run.claim() { self.ended(origin, outcome) }
+        }
+        return (run, alarm)
+    }
+
+    private func enqueue(_ item: Outgoing, to node: NodeID, in state: inout State) {
+        guard state.outgoing[node] != nil else {
+            state.outgoing[node] = [item]
             activity.begin()
             Task { await self.pumpMessages(to: node) }
-        } else {
-            let origin = action.origin
-            guard state.lanes[origin] == nil else {
-                state.lanes[origin]?.append(action)
-                return
-            }
-            state.lanes[origin] = [action]
-            activity.begin()
-            Task { await self.pumpActions(of: origin) }
+            return
         }
+        if case .pieces(let run) = item {
+            // Asked for again while it is still on its way out: once is enough. Of an older snapshot nothing is of use any more.
+            guard state.outgoing[node]?.contains(where: { $0.repeats(run) }) != true else { return }
+            state.outgoing[node]?.removeAll { $0.isReplaced(by: run) }
+        }
+        state.outgoing[node]?.append(item)
     }
 
     private func pumpMessages(to node: NodeID) async {
-        var batch: [MigrationMessage] = []
-        while true {
-            batch = state.withLock { state in
-                let waiting = state.outgoing[node] ?? []
-                state.outgoing[node] = waiting.isEmpty ? nil : []
-                return waiting
-            }
-            if batch.isEmpty { break }
-            for message in batch { await send(message, to: node) }
-        }
+        while let message = state.withLock({ $0.nextMessage(to: node) }) { await send(message, to: node) }
         activity.end()
     }
 
@@ -141,16 +169,20 @@ final class NetMeshCore: Sendable {
 
     private func pumpActions(of origin: OriginHash) async {
         while true {
-            let action: NetMeshAction? = state.withLock { state in
-                guard let action = state.lanes[origin]?.first else {
+            let queued: Queued? = state.withLock { state in
+                guard let queued = state.lanes[origin]?.first else {
                     state.lanes[origin] = nil
                     return nil
                 }
                 state.lanes[origin]?.removeFirst()
-                return action
+                return queued
             }
-            guard let action else { break }
-            await carryOut(action)
+            guard let queued else { break }
+            if let end = queued.end {
+                guard end.run.claim() else { continue }
+                alarms.remove(end.alarm)
+            }
+            await carryOut(queued.action)
         }
         activity.end()
     }
@@ -257,4 +289,34 @@ final class NetMeshCore: Sendable {
 
     /// No timer fires any more.
     func stopTimer() { timer.stop() }
+}
+
+extension NetMeshCore.Outgoing {
+    fileprivate func repeats(_ run: PieceRun) -> Bool {
+        guard case .pieces(let other) = self else { return false }
+        return other.isOfSameSnapshot(as: run)
+    }
+
+    fileprivate func isReplaced(by run: PieceRun) -> Bool {
+        guard case .pieces(let other) = self else { return false }
+        return other.origin == run.origin
+    }
+}
+
+extension NetMeshCore.State {
+    /// Cuts the next piece, or takes the next message; nil ends the pump.
+    fileprivate mutating func nextMessage(to node: NodeID) -> MigrationMessage? {
+        switch outgoing[node]?.first {
+        case nil:
+            outgoing[node] = nil
+            return nil
+        case .message(let message)?:
+            outgoing[node]?.removeFirst()
+            return message
+        case .pieces(var run)?:
+            let message = run.next()
+            if run.isFinished { outgoing[node]?.removeFirst() } else { outgoing[node]?[0] = .pieces(run) }
+            return message
+        }
+    }
 }

@@ -42,7 +42,7 @@ actor NetMeshDaemonHost {
 
     private(set) var standing: Standing
     private var daemon: (any Daemon)?
-    private var keypair: EntityKeypair?
+    fileprivate var keypair: EntityKeypair?
     private var chain: ChainBuilder
     private(set) var horizon = ObservedHorizon()
     private(set) var ledger: SubscriptionLedger
@@ -183,9 +183,10 @@ actor NetMeshDaemonHost {
     ///
     /// - Returns: nil for a daemon that has no snapshot or does not serve.
     func fence() -> Frozen? {
-        guard standing == .serving || standing == .fenced, let frozen = frozen() else { return nil }
+        guard standing == .serving || standing == .fenced else { return nil }
+        // Without a snapshot too: what is captured until its move has failed is given back to a fenced daemon.
         stand(.fenced)
-        return frozen
+        return frozen()
     }
 
     /// A copy of the daemon's value, which shares its storage with the original; nil for a stateless one.
@@ -274,6 +275,9 @@ extension NetMeshDaemonHost {
         daemon = controllable
         return true
     }
+
+    /// Whether this very keypair is the daemon's.
+    func holds(_ other: EntityKeypair) -> Bool { keypair === other }
 
     /// What an operator sees.
     var status: NetMeshDaemonStatus {

@@ -29,10 +29,11 @@ extension NetMeshRuntime {
         return try core.start(order, retryNotReady: options.retryNotReady)
     }
 
-    /// The moves that this node orchestrates, by origin: phase, times, bytes, buffered events, retries, progress.
+    /// The moves that this node orchestrates, by origin: phase, times, bytes, buffered events, retries, progress. Time and retries count from
+    /// the order, over all attempts; a move between two attempts is listed too.
     public var movesInFlight: [NetMeshOrchestrationView] {
         let now = core.now
-        return core.state.withLock { $0.dispatcher.orchestrations(now: now) }
+        return core.state.withLock { $0.movesInFlight(now) }
     }
 
     /// Daemons on their way out, by origin.

@@ -26,8 +26,12 @@ public final class NetMeshRuntime: NetMeshHandler {
     ///
     /// - Throws: `.shuttingDown`.
     public func start() throws(FerryError) {
+        try core.requireLife()
         endpoint.install(self)
-        guard core.becomeReady() else { throw FerryError(.shuttingDown, "the runtime has been shut down") }
+        guard core.becomeReady() else {
+            endpoint.remove(self)
+            throw FerryError(.shuttingDown, "the runtime has been shut down")
+        }
     }
 
     /// Ends all moves that can be given up, tells peers and waiters, forgets what was registered, and wipes every key.
@@ -69,7 +73,7 @@ public final class NetMeshRuntime: NetMeshHandler {
 
     /// Expects a daemon whose key is here already, for moves that do not carry it; an envelope that comes nevertheless must open and wins.
     ///
-    /// The runtime wipes the keypair when the daemon moves away again, or the runtime shuts down.
+    /// The runtime wipes the keypair when the daemon arrives with one of its own, when it moves away again, or when the runtime shuts down.
     ///
     /// - Throws: as ``expectMigration(kind:origin:orchestrator:source:)``.
     public func registerMigrationTargetIdentity(
@@ -82,6 +86,13 @@ public final class NetMeshRuntime: NetMeshHandler {
     public func bindExpectedOrchestrator(_ origin: OriginHash, to orchestrator: NodeID) -> Bool {
         core.transact { dispatcher, _ in dispatcher.bindExpectedOrchestrator(origin, to: orchestrator) }
     }
+
+    /// Withdraws what ``expectMigration(kind:origin:orchestrator:source:)`` or
+    /// ``registerMigrationTargetIdentity(kind:identity:orchestrator:source:)`` has registered, and wipes the keypair if there is one.
+    ///
+    /// - Returns: false when nothing is expected, or the daemon is arriving already.
+    @discardableResult
+    public func forgetExpectation(_ origin: OriginHash) -> Bool { core.forgetExpectation(origin) }
 
     /// Says who may order daemons away from here, and who may bring some, from now on; nil changes nothing.
     public func setPolicy(orchestrators: NetMeshPolicy? = nil, arrivals: NetMeshPolicy? = nil) {

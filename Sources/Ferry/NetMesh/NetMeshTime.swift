@@ -20,7 +20,15 @@ final class NetMeshTimer: Sendable {
     private let time: NetMeshTime
     private let state = Mutex<(deadline: Timestamp, task: Task<Void, Never>?)>((.distantFuture, nil))
 
-    init(_ time: NetMeshTime) { self.time = time }
+    private let activity: NetMeshActivity
+
+    init(_ time: NetMeshTime, _ activity: NetMeshActivity) {
+        self.time = time
+        self.activity = activity
+    }
+
+    /// What the timer is armed for; `.distantFuture` when it is not.
+    var deadline: Timestamp { state.withLock { $0.deadline } }
 
     /// Arms the timer unless it fires earlier anyway.
     func arm(_ deadline: Timestamp?, _ fire: @escaping @Sendable () async -> Void) {
@@ -32,8 +40,10 @@ final class NetMeshTimer: Sendable {
             state.deadline = deadline
             state.task = Task {
                 do { try await time.sleep(deadline) } catch { return }
+                self.activity.begin()
                 self.disarm(deadline)
                 await fire()
+                self.activity.end()
             }
         }
     }

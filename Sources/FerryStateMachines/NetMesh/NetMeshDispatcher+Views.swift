@@ -1,4 +1,4 @@
-internal import FerryWire
+package import FerryWire
 
 // What operators see.
 extension NetMeshDispatcher {
@@ -15,6 +15,9 @@ extension NetMeshDispatcher {
                 bound: move.bound)
         }
     }
+
+    /// How far the move of one daemon is that this node orchestrates; nil without one.
+    package func phase(of origin: OriginHash) -> MigrationPhase? { state.orchestrator.records[origin]?.phase }
 
     /// The daemons that leave this node, or have left it, by daemon.
     public func sources(now: Timestamp) -> [NetMeshSourceView] {

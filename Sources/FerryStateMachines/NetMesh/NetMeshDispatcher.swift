@@ -50,6 +50,14 @@ public struct NetMeshDispatcher: Sendable {
         }
     }
 
+    /// The oldest action not yet taken when it is to send pieces of a snapshot: all of them, for a host that cuts them as its carrier takes
+    /// them. ``nextAction()`` gives them one by one.
+    package mutating func nextPieces() -> PieceRun? {
+        guard case .pieces(let run)? = outbox.first else { return nil }
+        outbox.removeFirst()
+        return run
+    }
+
     mutating func act(_ action: NetMeshAction) { outbox.append(.action(action)) }
 
     /// Sends, or queues for this node's own arms.
@@ -104,11 +112,13 @@ enum NetMeshOutgoing: Sendable {
 }
 
 /// The pieces of one snapshot, first to last.
-struct PieceRun: Sendable {
-    let origin: OriginHash
+package struct PieceRun: Sendable {
+    /// The daemon.
+    package let origin: OriginHash
     let throughSequence: UInt64
     let bytes: [UInt8]
-    let destination: NodeID
+    /// Who gets them.
+    package let destination: NodeID
     private let count: Int
     private var index = 0
 
@@ -121,9 +131,16 @@ struct PieceRun: Sendable {
         self.count = count
     }
 
-    var isFinished: Bool { index >= count }
+    /// Whether all have been cut.
+    package var isFinished: Bool { index >= count }
 
-    mutating func next() -> MigrationMessage {
+    /// Whether the other one brings the same bytes to the same node, wherever each of them stands.
+    package func isOfSameSnapshot(as other: PieceRun) -> Bool {
+        origin == other.origin && destination == other.destination && throughSequence == other.throughSequence && bytes == other.bytes
+    }
+
+    /// The next piece; not to be called once they are finished.
+    package mutating func next() -> MigrationMessage {
         let size = WireLimits.netMeshChunkByteCount
         let piece = SnapshotPiece(
             origin: origin, throughSequence: throughSequence, index: UInt32(index), totalCount: UInt32(count),

@@ -57,6 +57,9 @@ final class VirtualClock: Clock {
         }
     }
 
+    /// How many sleep.
+    var sleeperCount: Int { state.withLock { $0.sleepers.count } }
+
     /// Moves time; whoever slept until then wakes.
     func advance(by duration: Duration) {
         let due = state.withLock { state in

@@ -195,11 +195,24 @@ final class MeshNetwork: Sendable {
         while await step() {}
     }
 
-    /// Moves time and lets every node do what is due.
+    /// Moves time and nothing else, and returns once every node's own timer has done what is due.
     func advance(by duration: Duration) async {
+        await restTimers()
         clock.advance(by: duration)
-        for runtime in allRuntimes { runtime.core.tick() }
-        await settle()
+        await restTimers()
+    }
+
+    /// Waits until every armed timer sleeps until a time to come.
+    private func restTimers() async {
+        repeat {
+            await until { self.areTimersAsleep }
+            await settle()
+        } while !areTimersAsleep
+    }
+
+    private var areTimersAsleep: Bool {
+        let armed = allRuntimes.filter { $0.core.timer.deadline != .distantFuture }
+        return armed.allSatisfy { $0.core.timer.deadline > $0.core.now } && clock.sleeperCount == armed.count
     }
 
     /// Lets messages and time go on until the move has ended.

@@ -150,6 +150,9 @@ import Testing
     func stateless() async throws {
         let host = NetMeshDaemonHost(spawning: Plain(), keypair: try keypair(), context: context)
         #expect(await host.fence() == nil)
+        // Fenced all the same, until its failed move gives it back what was captured.
+        #expect(await host.standing == .fenced)
+        #expect(await host.resume([]) == 0)
         #expect(await host.standing == .serving)
         let factory = NetMeshDaemonFactory(Plain.self)
         _ = try await PlainState.restore([], with: factory)

@@ -165,6 +165,26 @@ import Testing
         }
     }
 
+    @Test("operators see a move between two attempts too: its time goes on from the order, and each NotReady counts as a retry")
+    func viewBetweenAttempts() async throws {
+        try await Mesh.run { mesh in
+            let late = try MeshNode(in: mesh.network)
+            let handle = try await mesh.source.runtime.startMigration(mesh.origin, to: late.id)
+            await mesh.network.drain()
+            await mesh.network.advance(by: .milliseconds(250))
+            #expect(handle.phase == nil)
+            let paused = try #require(mesh.source.runtime.movesInFlight.first)
+            #expect(paused.origin == mesh.origin && paused.target == late.id && paused.source == mesh.source.id)
+            #expect(paused.elapsed == .milliseconds(250))
+            #expect(paused.retryCount == 1)
+            await mesh.network.advance(by: .milliseconds(250))
+            let second = try #require(mesh.source.runtime.movesInFlight.first)
+            #expect(handle.phase != nil)
+            #expect(second.elapsed == .milliseconds(500))
+            #expect(second.retryCount == 1)
+        }
+    }
+
     @Test("past the budget of a retry the move fails with NotReadyTimeout and the number of attempts; never an attempt after it")
     func retryBudget() async throws {
         try await Mesh.run { mesh in

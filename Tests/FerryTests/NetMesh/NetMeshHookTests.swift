@@ -79,7 +79,7 @@ import Testing
             #expect(mesh.target.runtime.arrivals.count == 1)
             // Being given up, the hook is counted as over.
             mesh.target.runtime.core.activity.begin()
-            await mesh.network.advance(by: .milliseconds(1))
+            mesh.network.clock.advance(by: .milliseconds(1))
             try await mesh.network.run(handle)
             #expect(await failure(of: handle)?.code == .stateFailed)
             #expect(await mesh.owners == [mesh.source.id])
@@ -110,9 +110,8 @@ import Testing
         } _: { mesh in
             let handle = try await mesh.source.runtime.startMigration(mesh.origin, to: mesh.target.id)
             try await mesh.network.run(handle)
-            let reason = await failure(of: handle)
-            let owners = await mesh.owners
-            #expect(reason == nil ? owners == [mesh.target.id] : owners == [mesh.source.id])
+            #expect(await failure(of: handle) == nil)
+            #expect(await mesh.owners == [mesh.target.id])
         }
     }
 

@@ -93,6 +93,35 @@ import Testing
             let key = await mesh.target.runtime.core.registry.host(mesh.origin)?.frozen()?.keypair
             #expect(key !== own)
             #expect(key?.canSign == true)
+            #expect(!own.canSign, "nobody would wipe it later")
+        }
+    }
+
+    @Test("an expectation that is withdrawn takes its key with it, and the daemon's name may be expected again")
+    func withdrawnExpectation() async throws {
+        try await Mesh.run(expects: false) { mesh in
+            let own = try await copy(of: mesh.keypair, for: mesh)
+            let runtime = mesh.target.runtime
+            #expect(!runtime.forgetExpectation(mesh.origin))
+            try runtime.registerMigrationTargetIdentity(kind: "notebook", identity: own, orchestrator: mesh.source.id)
+            #expect(runtime.forgetExpectation(mesh.origin))
+            #expect(!own.canSign)
+            #expect(try await move(mesh)?.code == .factoryNotFound)
+            try runtime.expectMigration(kind: "notebook", origin: mesh.origin)
+            #expect(try await move(mesh) == nil)
+        }
+    }
+
+    @Test("a daemon that replaces another keeps the keypair that both have, and any other object with the old key is wiped")
+    func replacedKeypair() async throws {
+        try await Mesh.run { mesh in
+            let runtime = mesh.source.runtime
+            try await runtime.replace(NotebookDaemon(), keypair: mesh.keypair)
+            #expect(mesh.keypair.canSign)
+            let other = try await copy(of: mesh.keypair, for: mesh)
+            try await runtime.replace(NotebookDaemon(), keypair: other)
+            #expect(!mesh.keypair.canSign)
+            #expect(await runtime.holdsKey(mesh.origin))
         }
     }
 

@@ -237,6 +237,7 @@ import Testing
                         switch try await mesh.source.runtime.deliver(event(from: UInt64(emitter), sequence), to: mesh.origin) {
                         case .processed: counts.append("processed")
                         case .captured: counts.append("captured")
+                        case .held: counts.append("held")
                         case .forwarded: counts.append("forwarded")
                         case .duplicate: counts.append("duplicate")
                         }

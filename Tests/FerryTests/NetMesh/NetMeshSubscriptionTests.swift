@@ -109,6 +109,7 @@ import Testing
             let handle = try await mesh.source.runtime.startMigration(mesh.origin, to: mesh.target.id)
             try await mesh.network.run(handle)
             try await handle.wait()
+            await mesh.network.settle()
             #expect(mesh.network.subscriptionLog == ["+\(mesh.source.id)", "+\(mesh.target.id)", "-\(mesh.source.id)"])
         }
     }
