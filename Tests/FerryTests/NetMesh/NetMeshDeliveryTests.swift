@@ -41,6 +41,9 @@ import Testing
             try await mesh.network.run(handle)
             try await handle.wait()
             await mesh.network.drain()
+            // Past every time that the move itself has armed the timer for.
+            await mesh.network.advance(by: .seconds(10))
+            await mesh.network.drain()
             mesh.network.drop { $0.sender == mesh.source.id }
             let delivery = try await mesh.source.runtime.deliver(event(from: 9, 1), to: mesh.origin)
             #expect(delivery == .forwarded(to: mesh.target.id))
