@@ -76,10 +76,12 @@ extension NetMeshDispatcher {
                 isAuthorized: isAuthorized, now: now)
             state.assemblies.drop(origin, from: sender)
         } catch {
+            var refusal = error
+            if !isAuthorized { refusal.reason = refusal.reason?.forUnproven }
             // The pieces before this one were taken; that they make no snapshot ends their assembly, so this one is not refused.
-            guard !isSingle, orchestrator != localNode || error.reason == nil else { throw error }
-            counters.count(error, type: 1)
-            if let reason = error.reason { send(.migrationFailed(origin: origin, reason: reason), to: orchestrator) }
+            guard !isSingle, orchestrator != localNode || refusal.reason == nil else { throw refusal }
+            counters.count(refusal, type: 1)
+            if let reason = refusal.reason { send(.migrationFailed(origin: origin, reason: reason), to: orchestrator) }
         }
     }
 

@@ -71,7 +71,8 @@ extension NetMeshDispatcher {
     mutating func failArrival(_ origin: OriginHash, _ reason: FailureReason, now: Timestamp) {
         guard let arrival = state.target.records[origin] else { return }
         if arrival.orchestrator != localNode {
-            send(.migrationFailed(origin: origin, reason: reason), to: arrival.orchestrator)
+            let isProven = arrival.isAuthorized || arrival.stage >= .restoring
+            send(.migrationFailed(origin: origin, reason: isProven ? reason : reason.forUnproven), to: arrival.orchestrator)
         } else if let move = state.orchestrator.records[origin] {
             // This node's own orchestrator undoes the target with the rest, except after the commit.
             guard move.isCommitted else { return failOrchestration(origin, reason, toldBy: localNode, now: now) }

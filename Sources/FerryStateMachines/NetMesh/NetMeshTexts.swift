@@ -29,6 +29,10 @@ extension FailureReason {
         FailureReason(.stateFailed, "restore_snapshot failed: StateFailed(\(inner.message.quoted))")
     }
 
+    /// What a sender is told that no expectation or policy names and whose envelope has not opened: what a node answers that knows nothing
+    /// of the daemon. Come again later is the exception, since a sender that can prove itself needs it.
+    var forUnproven: FailureReason { isRetriable ? self : FailureReason(.factoryNotFound) }
+
     /// The reason as net-mesh can carry it: its own codes, and no text beyond 1,024 bytes.
     var onNetMeshWire: FailureReason {
         var reason = self

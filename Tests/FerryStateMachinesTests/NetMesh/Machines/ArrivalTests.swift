@@ -161,7 +161,25 @@ struct ArrivalTests {
         var noContext = try expecting(NetMeshDispatcherConfiguration(hooks: .identity), orchestrator: nil)
         try noContext.receive(ready(snapshot), from: Sample.stranger)
         noContext.machine.unsealed(Sample.origin, attempt: 1, .noContext, now: noContext.now)
-        #expect(noContext.sent().map(\.message) == [failed(.notAuthorized(Sample.stranger))])
+        #expect(noContext.sent().map(\.message) == [failed(FailureReason(.factoryNotFound))])
+    }
+
+    @Test("A sender that nothing names and that proves nothing hears the same as from a node that knows nothing")
+    func unprovenSender() throws {
+        let garbage = MigrationMessage.snapshotReady(
+            SnapshotPiece(origin: Sample.origin, throughSequence: 2, index: 0, totalCount: 1, bytes: [UInt8](repeating: 255, count: 32)))
+        let sealed = try ready(Sample.snapshot(isSealed: true))
+        let ignorant = Driven()
+        let expectant = try expecting(NetMeshDispatcherConfiguration(hooks: .identity), orchestrator: nil)
+        let keyless = try expecting(NetMeshDispatcherConfiguration(hooks: .identity), hasKey: false, orchestrator: nil)
+        for (message, unsealing) in [(garbage, nil), (try ready(), nil), (sealed, NetMeshUnsealing.nothing), (sealed, .failed("tampered"))]
+        {
+            for var node in [ignorant, expectant, keyless] {
+                _ = node.refusal(of: message, from: Sample.stranger)
+                if let unsealing { node.machine.unsealed(Sample.origin, attempt: 1, unsealing, now: node.now) }
+                #expect(node.sent() == [Sent(failed(FailureReason(.factoryNotFound)), to: Sample.stranger)])
+            }
+        }
     }
 
     @Test("A stranger whose envelope is being examined keeps nobody out")
