@@ -140,14 +140,15 @@ import Testing
         }
     }
 
-    @Test("an envelope that does not open tells net-mesh's text, and the unsealed key of a failed restore is wiped")
+    @Test("an envelope that does not open tells the orchestrator that was named net-mesh's text")
     func envelopeFails() async throws {
-        try await Mesh.run { configuration in
+        try await Mesh.run(expects: false) { configuration in
             guard let context = configuration.hooks.identity else { return }
             configuration.hooks.identity = NetMeshIdentityContext(
                 unseal: { _ in throw CryptoFailure(.sealOpenFailed, "identity envelope: seal_open failed (wrong target key)") },
                 peerStaticKey: context.peerStaticKey)
         } _: { mesh in
+            try mesh.target.runtime.expectMigration(kind: "notebook", origin: mesh.origin, orchestrator: mesh.source.id)
             let reason = try await move(mesh)
             #expect(
                 reason?.message
