@@ -123,8 +123,9 @@ public struct NetMeshLimits: Hashable, Sendable {
     /// Sets the bounds.
     public init(
         movesPerRole: Int = 256, factoryCount: Int = 4_096, assemblyCount: Int = 256, assembliesPerSender: Int = 32,
-        assemblyByteCount: Int = 256 << 20, snapshotByteCount: Int = 64 << 20, bufferedEventCount: Int = 1_000_000,
-        bufferedByteCount: Int = 64 << 20, rememberedInputCount: Int = 1_000_000, rememberedMoveCount: Int = 1_024,
+        assemblyByteCount: Int = 256 << 20, snapshotByteCount: Int = WireLimits.netMeshSnapshotByteCount,
+        bufferedEventCount: Int = WireLimits.netMeshBufferedEventCount, bufferedByteCount: Int = 64 << 20,
+        rememberedInputCount: Int = 1_000_000, rememberedMoveCount: Int = 1_024,
         placementNodeCount: Int = 4_096, recordAge: Duration = .seconds(300),
         retiredAge: Duration = .seconds(86_400)
     ) {

@@ -203,8 +203,6 @@ struct NetMeshDeparture: Hashable, Sendable {
 
 /// How captured inputs are cut into messages.
 enum NetMeshBatches {
-    /// Bytes of one event message that fit a packet of the net-mesh transport: 8,108 without the length in front of the message.
-    static let messageByteCount = 8_108 - 4
     static let headerByteCount = 1 + 8 + 4
     static let eventHeaderByteCount = 32 + 4 + 8
 
@@ -214,7 +212,7 @@ enum NetMeshBatches {
         var count = 0
         for event in events {
             byteCount += eventHeaderByteCount + event.payload.count
-            guard byteCount <= messageByteCount || count == 0 else { break }
+            guard byteCount <= WireLimits.netMeshMessageByteCount || count == 0 else { break }
             count += 1
         }
         return count

@@ -1,5 +1,6 @@
 import Ferry
 import FerryCrypto
+import FerryInMemory
 import FerrySodium
 import FerryWire
 import Testing
@@ -75,12 +76,22 @@ import Testing
         }
     }
 
-    @Test("a node that was asked to stop ends by itself")
+    @Test("a node that was asked to stop ends by itself, and takes no daemon any more", .timeLimit(.minutes(1)))
     func stopRequest() async throws {
-        try await withHosts(1) { nodes in
-            nodes[0].requestStop()
-            await eventually { (try? await nodes[0].spawn(LedgerDaemon(seed: 105))) == nil }
+        let node = try FerryNode(
+            Composition(
+                identity: try .generate(crypto: .sodium), crypto: .sodium,
+                transports: [InMemoryTransport(network: InMemoryNetwork(), name: "0")],
+                daemons: [DaemonRegistration(LedgerDaemon.self)]))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await node.run() }
+            try await node.waitUntilListening()
+            node.requestStop()
+            // Nothing cancels the group: only the request ends what it waits for.
+            try await group.waitForAll()
         }
+        let error = await #expect(throws: FerryError.self) { try await node.spawn(LedgerDaemon(seed: 105)) }
+        #expect(error?.code == .shuttingDown)
     }
 }
 

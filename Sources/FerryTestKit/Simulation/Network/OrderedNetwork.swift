@@ -60,9 +60,7 @@ final class OrderedNetwork: SimulationNetwork {
     }
 
     private func latency(_ arrival: Arrival) -> Duration {
-        let base =
-            world.random.milliseconds(world.links.latency)
-            + world.links.duration(arrival.bytes.count, arrival.from, arrival.to, at: world.now)
+        let base = world.undelayed(arrival)
         if world.isActive(.delay), world.random.chance(20) {
             world.count(.delay)
             return base + world.random.milliseconds(50...1_000)

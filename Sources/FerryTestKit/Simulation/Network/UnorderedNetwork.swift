@@ -22,9 +22,7 @@ final class UnorderedNetwork: SimulationNetwork {
     }
 
     private func delay(_ arrival: Arrival) -> Duration {
-        let base =
-            world.random.milliseconds(world.links.latency)
-            + world.links.duration(arrival.bytes.count, arrival.from, arrival.to, at: world.now)
+        let base = world.undelayed(arrival)
         if world.isActive(.reordering), world.random.chance(150) {
             world.count(.reordering)
             return base + world.random.milliseconds(5...60)

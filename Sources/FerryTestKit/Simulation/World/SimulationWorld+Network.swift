@@ -3,6 +3,11 @@ internal import FerryWire
 
 // What the network reports, and what goes to it.
 extension SimulationWorld {
+    /// How long a message takes when no fault delays it.
+    func undelayed(_ arrival: Arrival) -> Duration {
+        random.milliseconds(links.latency) + links.duration(arrival.bytes.count, arrival.from, arrival.to, at: now)
+    }
+
     /// Sends a message; endpoints speak to others only, never to themselves.
     func send(_ message: PeerMessage, from: SimulationEndpoint, to: SimulationEndpoint) {
         guard from !== to else { return }

@@ -28,6 +28,22 @@ struct NetMeshFlowTests {
         }
     }
 
+    /// The newest frame of inputs that node 1 has sent and the network has lost.
+    final class LostTail {
+        fileprivate(set) var frame: MeshWorld.Frame?
+    }
+
+    /// From now on loses the inputs that node 1 sends, and keeps the newest.
+    static func loseTails(in world: MeshWorld) -> LostTail {
+        let tail = LostTail()
+        world.fate = { _, _, frame in
+            guard frame.bytes.first == 7, frame.from.rawValue == 101 else { return .pass }
+            tail.frame = frame
+            return .lose
+        }
+        return tail
+    }
+
     private func pieces(_ ballast: Int) -> Int { (ballast + 102 + 209) / 7_000 + 1 }
 
     private func snapshots(_ from: Int, _ to: Int, ballast: Int) -> [String] {

@@ -70,18 +70,13 @@ struct NetMeshOrderTests {
     func tailAfterDirectDelivery() {
         let world = NetMeshFlowTests.world(nodes: 3, source: 1, target: 2, orchestrator: 0)
         world.checksOrder = false
-        var tail: MeshWorld.Frame?
-        world.fate = { _, _, frame in
-            guard frame.bytes.first == 7, frame.from.rawValue == 101 else { return .pass }
-            tail = frame
-            return .lose
-        }
+        let tail = NetMeshFlowTests.loseTails(in: world)
         world.nodes[0].start(from: 1, to: 2)
         NetMeshFlowTests.offerWhenFenced(2, at: 1, in: world)
         world.run(for: .seconds(10))
-        guard let tail, world.nodes[2].live[origin] != nil else { return #expect(Bool(false), "\(world.trace)") }
+        guard let frame = tail.frame, world.nodes[2].live[origin] != nil else { return #expect(Bool(false), "\(world.trace)") }
         #expect(world.nodes[2].offer(MeshSample.event(1)))
-        world.nodes[2].receive(tail.bytes, from: tail.from)
+        world.nodes[2].receive(frame.bytes, from: frame.from)
         world.run(for: .seconds(1))
         #expect(world.nodes[2].live[origin]?.log == [MeshInput(MeshSample.event(1)), MeshInput(MeshSample.event(2))])
         world.settle()

@@ -73,18 +73,13 @@ extension NetMeshRegressionTests {
     func lateBatchIsDelivered() {
         let world = remoteWorld()
         world.checksOrder = false
-        var tail: MeshWorld.Frame?
-        world.fate = { _, _, frame in
-            guard frame.bytes.first == 7, frame.from.rawValue == 101 else { return .pass }
-            tail = frame
-            return .lose
-        }
+        let tail = NetMeshFlowTests.loseTails(in: world)
         world.nodes[0].start(from: 1, to: 2)
         NetMeshFlowTests.offerWhenFenced(3, at: 1, in: world)
         world.run(for: .seconds(5))
         #expect(world.nodes[2].live[origin]?.log == [])
         world.fate = nil
-        if let tail { world.carry(tail) }
+        if let frame = tail.frame { world.carry(frame) }
         world.run(for: .seconds(1))
         #expect(world.nodes[2].live[origin]?.log.count == 3)
         #expect(world.nodes[2].dispatcher.targets(now: world.now).isEmpty)

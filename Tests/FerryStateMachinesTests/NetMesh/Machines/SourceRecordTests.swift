@@ -119,7 +119,7 @@ struct SourceRecordTests {
     @Test("A batch fits one packet, and one more event does not")
     func batchSize() {
         let header = NetMeshBatches.headerByteCount
-        let room = NetMeshBatches.messageByteCount - header
+        let room = WireLimits.netMeshMessageByteCount - header
         let half = Sample.event(1, payload: [UInt8](repeating: 0, count: room / 2 - NetMeshBatches.eventHeaderByteCount))
         let rest = room - room / 2 - NetMeshBatches.eventHeaderByteCount
         let exact = Sample.event(2, payload: [UInt8](repeating: 0, count: rest))
