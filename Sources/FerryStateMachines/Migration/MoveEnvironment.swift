@@ -17,6 +17,8 @@ public struct MoveEnvironment: Sendable {
     public var budgets: PhaseBudgets
     /// How much is kept.
     public var limits: MigrationLimits
+    /// A rule that is left out on purpose; nil but in tests.
+    package var defect: SeededDefect?
 
     /// Describes a node.
     public init(
