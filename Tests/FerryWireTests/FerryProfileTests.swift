@@ -110,6 +110,9 @@ struct FerryProfileTests {
         #expect(Release.signedBytes(Sample.releaseHash) == Array("ferry-release".utf8) + Sample.releaseHash.bytes)
         #expect(try Sample.take.signedBytes == Array("ferry-take".utf8) + Sample.take.encoded().dropLast(128))
         #expect(try Sample.moved.signedBytes() == Array("ferry-moved".utf8) + Sample.moved.encoded().dropLast(64))
+        // 1 attempt, 1 mode, 1 flag, 32 signer, 64 signature.
+        #expect(try Sample.order.signedBytes() == Array("ferry-order".utf8) + Sample.order.encoded().dropLast(99))
+        #expect(try Sample.order.next(mode: .stopAndCopy)?.signedBytes() == Sample.order.signedBytes())
         var other = Sample.take
         other.nodeSignature = Sample.fixed(0x99)
         #expect(other.signedBytes == Sample.take.signedBytes)
@@ -123,6 +126,7 @@ struct FerryProfileTests {
         vectors.append(["name": "canonical Release", "hex": try Sample.release.encoded().hex])
         vectors.append(["name": "signed bytes of Take", "hex": Sample.take.signedBytes.hex])
         vectors.append(["name": "signed bytes of Moved", "hex": try Sample.moved.signedBytes().hex])
+        vectors.append(["name": "signed bytes of MoveOrder", "hex": try Sample.order.signedBytes().hex])
         vectors.append(["name": "canonical MoveOrder", "hex": try Sample.order.encoded().hex])
         vectors.append(["name": "digest of output lanes", "hex": try Sample.header.outputLanes.digest().hex])
         vectors.append(["name": "digest of bindings", "hex": Sample.header.bindingsDigest.hex])

@@ -16,7 +16,8 @@ enum Sample {
 
     static let order = MoveOrder(
         id: fixed(0x01), daemon: entity, lineage: fixed(0x30), source: fixed(0x40), target: fixed(0x60), targetAddress: "udp:[::1]:4747",
-        orchestrator: fixed(0x80), attempt: 2, mode: .live, expiresAt: 0x0102_0304_0506_0708)
+        orchestrator: fixed(0x80), modes: .all, attemptLimit: 3, pauseBudgetNanoseconds: 25_000_000, attempt: 2, mode: .live,
+        expiresAt: 0x0102_0304_0506_0708, authorization: OrderAuthorization(signer: fixed(0xA0), signature: fixed(0x22)))
 
     static let localOrder = MoveOrder(
         id: fixed(0x01), daemon: entity, lineage: nil, source: fixed(0x40), target: fixed(0x60), targetAddress: "",

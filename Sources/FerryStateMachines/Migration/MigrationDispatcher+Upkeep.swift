@@ -51,16 +51,6 @@ extension MigrationDispatcher {
         return slot
     }
 
-    func check(_ order: MoveOrder, wallClock: UInt64) throws(FailureReason) {
-        guard order.source != order.target else { throw FailureReason(.protocolViolation, "source and target are one node") }
-        guard order.mode == .stopAndCopy else { throw FailureReason(.modeNotSupported, "this node moves in stop-and-copy mode") }
-        guard order.expiresAt > wallClock else { throw FailureReason(.orderExpired) }
-        // Moves are remembered until their orders lapse: one that never does would be remembered for ever.
-        guard order.expiresAt - wallClock <= UInt64(max(0, environment.limits.orderLifetime.wholeNanoseconds)) else {
-            throw FailureReason(.noCapacity, "the order lives longer than \(environment.limits.orderLifetime)")
-        }
-    }
-
     /// Makes sure that one more move fits under the caps, forgetting what is over and closed, oldest first.
     ///
     /// - Parameter peer: who has ordered the move, and only it can have sent the order; nil for this node itself.
