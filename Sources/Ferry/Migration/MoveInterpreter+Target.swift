@@ -14,6 +14,7 @@ extension MoveInterpreter {
         var task: Task<Void, Never>?
         var stream: IncomingStream?
         var host: DaemonHost?
+        var facts: RestoredFacts?
     }
 
     func reserve(_ migration: MigrationID, _ request: AdmissionRequest) {
@@ -109,12 +110,15 @@ extension MoveInterpreter {
             return await report { $0.restoreFailed(migration, reason, now: $1, wallClock: $2) }
         }
         arrivals[migration]?.host = host
-        let facts = RestoredFacts(
-            snapshot: header,
-            state: StateSummary(
-                chunkCount: UInt64(trailer.chunkCount), byteCount: UInt64(trailer.stateByteCount), digest: trailer.digest),
-            stateDigest: stateDigest)
-        await report { $0.restored(migration, facts, now: $1, wallClock: $2) }
+        arrivals[migration]?.facts = RestoredFacts(snapshot: header, stateDigest: stateDigest)
+        let state = StateSummary(
+            chunkCount: UInt64(trailer.chunkCount), byteCount: UInt64(trailer.stateByteCount), digest: trailer.digest)
+        await report { $0.restored(migration, state, now: $1, wallClock: $2) }
+    }
+
+    func inspect(_ migration: MigrationID) {
+        guard let facts = arrivals[migration]?.facts else { return }
+        dispatcher.inspected(migration, .success(facts), now: core.now, wallClock: WallClock.nanoseconds)
     }
 
     func activate(_ migration: MigrationID, _ keypair: EntityKeypair, _ epoch: Epoch) async {

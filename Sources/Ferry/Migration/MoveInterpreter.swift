@@ -182,6 +182,11 @@ actor MoveInterpreter {
         case .resume(let migration, let daemon): resume(migration, daemon)
         case .retire(let migration, let daemon, let moved): await retire(migration, daemon, moved)
         case .restore(let migration, let snapshot, let node, let stream): restore(migration, snapshot, from: node, stream: stream)
+        case .freeze(let migration, _, _):
+            let reason = FailureReason(.modeNotSupported, "this node moves in stop-and-copy mode")
+            dispatcher.frozen(migration, .failure(reason), now: core.now, wallClock: WallClock.nanoseconds)
+        case .shipLog, .logAcknowledged, .limitLog, .replay, .retried, .planned: break
+        case .inspect(let migration): inspect(migration)
         case .activate(let migration, let keypair, let epoch, _): await activate(migration, keypair, epoch)
         case .discard(let migration): discard(migration)
         case .journal(let migration, let record, let entry): journal(migration, record, entry)

@@ -19,7 +19,7 @@ extension MigrationDispatcher {
         // A plan with the source's answer is for the target, one without is for the source; no node is both.
         let role: MoveRole = order.source == local ? .source : .target
         let existing = slots[order.migration]
-        if existing?.hasMachine(role) ?? false { return true }
+        if existing?.hasMachine(role) ?? false, !environment.lacks(.migrationIDIsUsedOnce) { return true }
         do throws(FailureReason) {
             try check(order, wallClock: wallClock)
             try admit(plan, from: peer, as: role)

@@ -24,7 +24,7 @@ extension SourceMachine {
     /// Whether the order's expiry still ends the attempt.
     var canLapse: Bool {
         switch state {
-        case .describing, .offered, .fencing, .opening, .streaming, .releasing, .released: true
+        case .describing, .offered, .fencing, .opening, .streaming, .releasing, .released: !environment.lacks(.expiryBeforeCommit)
         case .committing, .committed, .taking, .done, .resuming, .abandoned, .declined: false
         }
     }

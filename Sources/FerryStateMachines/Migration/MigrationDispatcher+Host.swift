@@ -112,9 +112,13 @@ extension MigrationDispatcher {
 
     /// The answer to `reserve`.
     ///
-    /// - Parameter refusal: nil when memory and a slot are set aside.
-    public mutating func admitted(_ migration: MigrationID, refusal: FailureReason?, now: Timestamp, wallClock: UInt64) {
-        slots[migration]?.target?.admitted(refusal: refusal, now: now, &effects)
+    /// - Parameters:
+    ///   - refusal: nil when memory and a slot are set aside.
+    ///   - memoryByteCount: what is set aside, in bytes.
+    public mutating func admitted(
+        _ migration: MigrationID, refusal: FailureReason?, memoryByteCount: UInt64 = 0, now: Timestamp, wallClock: UInt64
+    ) {
+        slots[migration]?.target?.admitted(refusal: refusal, memoryByteCount: memoryByteCount, now: now, &effects)
         drainLoopback(now: now, wallClock: wallClock)
     }
 
@@ -130,8 +134,10 @@ extension MigrationDispatcher {
     }
 
     /// The daemon is restored and stands by.
-    public mutating func restored(_ migration: MigrationID, _ facts: RestoredFacts, now: Timestamp, wallClock: UInt64) {
-        slots[migration]?.target?.restored(facts, now: now, &effects)
+    ///
+    /// - Parameter state: counted and hashed over the bytes that were read.
+    public mutating func restored(_ migration: MigrationID, _ state: StateSummary, now: Timestamp, wallClock: UInt64) {
+        slots[migration]?.target?.restored(state, now: now, &effects)
         drainLoopback(now: now, wallClock: wallClock)
     }
 
@@ -141,7 +147,7 @@ extension MigrationDispatcher {
         drainLoopback(now: now, wallClock: wallClock)
     }
 
-    // MARK: Journal
+    // MARK: The journal
 
     /// A record is on disk.
     public mutating func journaled(_ migration: MigrationID, record: UInt64, now: Timestamp, wallClock: UInt64) {

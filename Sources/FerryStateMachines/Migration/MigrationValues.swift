@@ -11,13 +11,25 @@ public struct DaemonDescription: Hashable, Sendable {
     public var epoch: Epoch
     /// The daemon's own estimate of its state in bytes; 0 when it offers none.
     public var predictedByteCount: UInt64
+    /// What compression leaves of it, as the host expects; 0 when unknown.
+    public var predictedWireByteCount: UInt64
+    /// From the order to the take, as the host expects; 0 when unknown.
+    public var predictedDurationNanoseconds: UInt64
+    /// From the fence to the take, as the host expects; 0 when unknown.
+    public var predictedPauseNanoseconds: UInt64
 
     /// Describes a daemon.
-    public init(kind: DaemonKind, lineage: LineageID, epoch: Epoch, predictedByteCount: UInt64) {
+    public init(
+        kind: DaemonKind, lineage: LineageID, epoch: Epoch, predictedByteCount: UInt64, predictedWireByteCount: UInt64 = 0,
+        predictedDurationNanoseconds: UInt64 = 0, predictedPauseNanoseconds: UInt64 = 0
+    ) {
         self.kind = kind
         self.lineage = lineage
         self.epoch = epoch
         self.predictedByteCount = predictedByteCount
+        self.predictedWireByteCount = predictedWireByteCount
+        self.predictedDurationNanoseconds = predictedDurationNanoseconds
+        self.predictedPauseNanoseconds = predictedPauseNanoseconds
     }
 }
 
@@ -45,30 +57,51 @@ public struct FencedDaemon: Sendable {
     public var predictedByteCount: UInt64
     /// The daemon's own state digest, where it offers one.
     public var stateDigest: FixedBytes32?
+    /// ``MoveLog/lastIndex``; 0 in stop-and-copy mode.
+    public var lastLogIndex: UInt64
+    /// ``MoveLog/digest``; zero while the log is empty.
+    public var inputOutputDigest: FixedBytes32
+    /// What the comparison of both sides will prove.
+    public var determinism: Determinism
 
-    /// Describes a frozen daemon.
-    public init(keypair: EntityKeypair, snapshot: SnapshotHeader, predictedByteCount: UInt64, stateDigest: FixedBytes32?) {
+    /// Describes a stopped daemon.
+    ///
+    /// - Parameter inputOutputDigest: nil in stop-and-copy mode, whose log is empty.
+    public init(
+        keypair: EntityKeypair, snapshot: SnapshotHeader, predictedByteCount: UInt64, stateDigest: FixedBytes32?,
+        lastLogIndex: UInt64 = 0, inputOutputDigest: FixedBytes32? = nil, determinism: Determinism = .unverified
+    ) {
         self.keypair = keypair
         self.snapshot = snapshot
         self.predictedByteCount = predictedByteCount
         self.stateDigest = stateDigest
+        self.lastLogIndex = lastLogIndex
+        self.inputOutputDigest = inputOutputDigest ?? .zero
+        self.determinism = determinism
     }
 }
 
-/// What the target holds after the restore, taken from the restored daemon and not from what was announced.
+/// What the target's copy is once it has replayed the whole log, taken from the copy itself and not from what was announced.
 public struct RestoredFacts: Hashable, Sendable {
-    /// Identity, chain, cursors, output lanes and bindings as the restored daemon has them.
+    /// Identity, chain, cursors, output lanes and bindings as the copy has them now.
     public var snapshot: SnapshotHeader
-    /// Counted and hashed over the bytes that were read.
-    public var state: StateSummary
-    /// The restored daemon's own state digest, where it offers one.
+    /// The copy's own state digest, where it offers one.
     public var stateDigest: FixedBytes32?
+    /// ``LogFollower/index``; 0 in stop-and-copy mode.
+    public var lastLogIndex: UInt64
+    /// ``LogFollower/digest``; zero before the first entry.
+    public var inputOutputDigest: FixedBytes32
 
-    /// Describes a restored daemon.
-    public init(snapshot: SnapshotHeader, state: StateSummary, stateDigest: FixedBytes32?) {
+    /// Describes a copy.
+    ///
+    /// - Parameter inputOutputDigest: nil when nothing was replayed.
+    public init(
+        snapshot: SnapshotHeader, stateDigest: FixedBytes32?, lastLogIndex: UInt64 = 0, inputOutputDigest: FixedBytes32? = nil
+    ) {
         self.snapshot = snapshot
-        self.state = state
         self.stateDigest = stateDigest
+        self.lastLogIndex = lastLogIndex
+        self.inputOutputDigest = inputOutputDigest ?? .zero
     }
 }
 
@@ -102,7 +135,7 @@ public enum MoveOutcome: Hashable, Sendable {
     case rolledBack(FailureReason)
     /// The source goes on under a new epoch: the target has provably never acted, but was sent the key.
     case rolledBackAfterCommit(FailureReason)
-    /// Refused before the daemon stopped.
+    /// Refused or given up before the daemon stopped.
     case declined(FailureReason)
     /// The source crashed and forgot the daemon before the target could act.
     case lost(FailureReason)
@@ -146,6 +179,12 @@ public struct MoveView: Hashable, Sendable {
     public var byteCount: UInt64
     /// 0 when unknown.
     public var totalByteCount: UInt64
+    /// State bytes a second since they began to move; 0 before.
+    public var bytesPerSecond: UInt64
+    /// Move-log entries that the target has not replayed; 0 in stop-and-copy mode.
+    public var replayLag: UInt64
+    /// From a fence now to the take; the source's prediction until the log is followed; nil when unknown.
+    public var estimatedPause: Duration?
     /// Requests that had to be repeated.
     public var retryCount: Int
     /// Why nothing moves; empty while something does.

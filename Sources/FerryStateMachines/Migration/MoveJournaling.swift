@@ -33,6 +33,10 @@ struct MoveProgressState {
     private(set) var byteCount: UInt64 = 0
     var totalByteCount: UInt64 = 0
     private(set) var movedAt: Timestamp
+    /// When the first bytes began to move.
+    private var firstByteAt: Timestamp?
+    /// When the last byte that was heard of had moved.
+    private var lastByteAt: Timestamp?
     /// Whether the first phase was announced; a machine exists before it.
     private var hasBegun = false
 
@@ -54,19 +58,28 @@ struct MoveProgressState {
 
     mutating func advance(to count: UInt64, now: Timestamp) {
         guard count > byteCount else { return }
+        if byteCount == 0 { firstByteAt = movedAt }
         byteCount = count
         movedAt = now
+        lastByteAt = now
+    }
+
+    /// State bytes a second while they moved; 0 before.
+    var bytesPerSecond: UInt64 {
+        guard let firstByteAt, let lastByteAt, lastByteAt > firstByteAt else { return 0 }
+        return rate(byteCount, over: lastByteAt - firstByteAt)
     }
 
     /// What operators see of one role.
     func view(
-        _ role: MoveRole, of attempt: MoveAttempt, retryCount: Int, stall: String, isInDoubt: Bool, budgets: PhaseBudgets,
-        outcome: MoveOutcome?
+        _ role: MoveRole, of attempt: MoveAttempt, retryCount: Int, replayLag: UInt64, estimatedPause: Duration? = nil, stall: String,
+        isInDoubt: Bool, budgets: PhaseBudgets, outcome: MoveOutcome?
     ) -> MoveView {
         MoveView(
             migration: attempt.migration, daemon: attempt.order.daemon, role: role, source: attempt.order.source,
             target: attempt.order.target, phase: phase, startedAt: startedAt, phaseEnteredAt: phaseEnteredAt, byteCount: byteCount,
-            totalByteCount: totalByteCount, retryCount: retryCount, stall: stall, isInDoubt: isInDoubt,
-            bound: budgets.publishedBound(byteCount: totalByteCount), outcome: outcome)
+            totalByteCount: totalByteCount, bytesPerSecond: bytesPerSecond, replayLag: replayLag, estimatedPause: estimatedPause,
+            retryCount: retryCount, stall: stall, isInDoubt: isInDoubt,
+            bound: budgets.publishedBound(byteCount: totalByteCount, mode: attempt.order.mode), outcome: outcome)
     }
 }

@@ -55,7 +55,7 @@ extension OrchestratorMachine {
             attempt.epoch = offer.epoch
             progress.totalByteCount = offer.predictedByteCount
             enterPhase(.planningTarget(offer), awaiting: "the target's answer to the plan", environment.budgets.plan, now: now, &effects)
-        case (.planningTarget(let offer), .reserved(let boot, _)):
+        case (.planningTarget(let offer), .reserved(let boot, _, _)):
             guard !isSource, boot == peer.bootID else { return .unproven }
             let next = State.ordering(offer, targetBoot: boot)
             enterPhase(next, awaiting: "the source's acknowledgement of the order", environment.budgets.fence, now: now, &effects)
@@ -101,7 +101,8 @@ extension OrchestratorMachine {
         stall = report.stall
         progress.totalByteCount = max(progress.totalByteCount, report.totalByteCount)
         if report.phase > progress.phase {
-            phaseDeadline = now + environment.budgets.bound(from: report.phase, byteCount: progress.totalByteCount)
+            phaseDeadline = now + environment.budgets.bound(
+                from: report.phase, byteCount: progress.totalByteCount, mode: attempt.order.mode)
         }
         progress.enter(report.phase, role: .orchestrator, of: attempt, now: now, &effects)
         progress.advance(to: report.byteCount, now: now)

@@ -154,11 +154,11 @@ struct OrchestratorMachine: ~Copyable {
         }
     }
 
-    var bound: Duration { environment.budgets.publishedBound(byteCount: progress.totalByteCount) }
+    var bound: Duration { environment.budgets.publishedBound(byteCount: progress.totalByteCount, mode: attempt.order.mode) }
 
     var view: MoveView {
         progress.view(
-            .orchestrator, of: attempt, retryCount: retry.count, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
+            .orchestrator, of: attempt, retryCount: retry.count, replayLag: 0, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
             outcome: outcome)
     }
 }

@@ -6,12 +6,13 @@ extension PhaseBudgets {
     var reconnect: Duration { stall / 4 }
 
     /// The longest from the beginning of a phase at the source to the move's end or to doubt.
-    func bound(from phase: MigrationPhase, byteCount: UInt64) -> Duration {
-        let toDoubt = prepare + take
+    func bound(from phase: MigrationPhase, byteCount: UInt64, mode: MoveMode) -> Duration {
+        let toDoubt = tail(mode) + prepare + take
+        let toRelease = following(mode) + toDoubt
         return switch phase {
-        case .snapshot: fence + transfer(byteCount: byteCount) + restore + toDoubt
-        case .transfer: transfer(byteCount: byteCount) + restore + toDoubt
-        case .restore, .replay: restore + toDoubt
+        case .snapshot: fence + transfer(byteCount: byteCount) + restore + toRelease
+        case .transfer: transfer(byteCount: byteCount) + restore + toRelease
+        case .restore, .replay: restore + toRelease
         case .cutover, .complete: toDoubt
         }
     }

@@ -1,3 +1,5 @@
+public import FerryWire
+
 /// How long each phase of a move may take; every one has its own exit (system.md §5).
 public struct PhaseBudgets: Hashable, Sendable {
     /// Each participant's answer to the plan.
@@ -12,6 +14,13 @@ public struct PhaseBudgets: Hashable, Sendable {
     public var stall: Duration
     /// From the last byte streamed to the restored daemon.
     public var restore: Duration
+    /// How long a live target may take to catch up with the move log before intake is slowed, and once more before the move is declined.
+    public var converge: Duration
+    /// From the fence of a live move until the target has replayed the log's tail.
+    public var replay: Duration
+    /// What a hand-over costs beside the replay of the tail: a live daemon is stopped only when this and the catching up fit the order's
+    /// pause budget.
+    public var handshake: Duration
     /// From Release to Prepared.
     public var prepare: Duration
     /// From Commit to Take, after which the source is reported in doubt and goes on asking.
@@ -25,6 +34,7 @@ public struct PhaseBudgets: Hashable, Sendable {
     public init(
         plan: Duration = .seconds(10), fence: Duration = .seconds(5), transfer: Duration = .seconds(10),
         transferFloorByteRate: UInt64 = 4 << 20, stall: Duration = .seconds(10), restore: Duration = .seconds(30),
+        converge: Duration = .seconds(5), replay: Duration = .seconds(5), handshake: Duration = .milliseconds(2),
         prepare: Duration = .seconds(10), take: Duration = .seconds(10), promise: Duration = .seconds(60),
         retry: ClosedRange<Duration> = .milliseconds(200) ... .seconds(5)
     ) {
@@ -34,6 +44,9 @@ public struct PhaseBudgets: Hashable, Sendable {
         self.transferFloorByteRate = transferFloorByteRate
         self.stall = stall
         self.restore = restore
+        self.converge = converge
+        self.replay = replay
+        self.handshake = handshake
         self.prepare = prepare
         self.take = take
         self.promise = promise
@@ -46,9 +59,17 @@ public struct PhaseBudgets: Hashable, Sendable {
     }
 
     /// The longest from the order to its end or to doubt, known before anything is paid for.
-    public func publishedBound(byteCount: UInt64) -> Duration {
-        plan + plan + fence + transfer(byteCount: byteCount) + restore + prepare + take
+    ///
+    /// - Parameter mode: how the attempt moves; a second attempt has its own bound.
+    public func publishedBound(byteCount: UInt64, mode: MoveMode = .stopAndCopy) -> Duration {
+        plan + plan + fence + transfer(byteCount: byteCount) + restore + following(mode) + tail(mode) + prepare + take
     }
+
+    /// How long a daemon that serves may be followed; catching up, and once more with intake held back.
+    func following(_ mode: MoveMode) -> Duration { mode == .live ? converge + converge : .zero }
+
+    /// The event in hand before a daemon that serves stops, and the rest of its log.
+    func tail(_ mode: MoveMode) -> Duration { mode == .live ? fence + replay : .zero }
 }
 
 /// Bounds of one node's migration dispatcher.
@@ -58,15 +79,22 @@ public struct MigrationLimits: Hashable, Sendable {
     /// Moves that are over and remembered, so that a late message gets the stored answer. Closed ones make room; open ones do not, and
     /// new moves are refused while all are open. Those that any one peer has ordered are at most a quarter of it.
     public var rememberedMoveCount: Int
+    /// Bytes of the move log that one arriving daemon may have waiting for their replay, at least one batch.
+    public var replayByteCount: Int
     /// The farthest off that an order may lapse; twice the longest life that a host may give one, since clocks differ.
     public var orderLifetime: Duration
 
     /// Sets the bounds.
-    public init(movesPerRole: Int = 256, rememberedMoveCount: Int = 4_096, orderLifetime: Duration = .seconds(172_800)) {
+    public init(
+        movesPerRole: Int = 256, rememberedMoveCount: Int = 4_096, replayByteCount: Int = 8 << 20,
+        orderLifetime: Duration = .seconds(172_800)
+    ) {
         self.movesPerRole = movesPerRole
         self.rememberedMoveCount = rememberedMoveCount
+        self.replayByteCount = replayByteCount
         self.orderLifetime = orderLifetime
     }
+
     /// What any one peer may take of a cap; this node itself may take all of it.
     static func share(_ cap: Int) -> Int { max(1, cap / 4) }
 }

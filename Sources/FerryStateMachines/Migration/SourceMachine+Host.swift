@@ -21,7 +21,10 @@ extension SourceMachine {
             }
             attempt.epoch = daemon.epoch
             let offer = PlanOffer(
-                kind: daemon.kind, lineage: daemon.lineage, epoch: daemon.epoch, predictedByteCount: daemon.predictedByteCount)
+                kind: daemon.kind, lineage: daemon.lineage, epoch: daemon.epoch, predictedByteCount: daemon.predictedByteCount,
+                predictedWireByteCount: daemon.predictedWireByteCount,
+                predictedDurationNanoseconds: daemon.predictedDurationNanoseconds,
+                predictedPauseNanoseconds: daemon.predictedPauseNanoseconds)
             progress.totalByteCount = daemon.predictedByteCount
             state = .offered(offer)
             // The offer binds nobody; it lapses when the order does not follow in the time that planning takes.
@@ -43,7 +46,9 @@ extension SourceMachine {
             let frozen = Frozen(daemon: daemon, targetBoot: boot, fencedAt: now)
             if let obstacle = obstacle(frozen) { return abandon(obstacle, now: now, &effects) }
             state = .opening(frozen)
-            phaseDeadline = now + environment.budgets.transfer(byteCount: daemon.predictedByteCount)
+            if !environment.lacks(.timerOfEachPhase) {
+                phaseDeadline = now + environment.budgets.transfer(byteCount: daemon.predictedByteCount)
+            }
             effects.actions.append(
                 .stream(
                     attempt.migration, daemon: attempt.order.daemon, to: attempt.order.target, address: attempt.order.targetAddress))
@@ -159,6 +164,7 @@ extension SourceMachine {
             guard !committed.isReported else { return }
             committed.isReported = true
             state = .committed(committed)
+            if environment.lacks(.doubtWithoutTimer) { return resumeAfterCommit(FailureReason(.phaseTimeout), now: now, &effects) }
             effects.actions.append(.inDoubt(attempt.migration, .source, FailureReason(.phaseTimeout, stall)))
             sendProgress(&effects)
         case .abandoned: close()
@@ -197,7 +203,7 @@ extension SourceMachine {
         var isInDoubt = false
         if case .committed = state { isInDoubt = true }
         return progress.view(
-            .source, of: attempt, retryCount: retry.count, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
+            .source, of: attempt, retryCount: retry.count, replayLag: 0, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
             outcome: outcome)
     }
 }

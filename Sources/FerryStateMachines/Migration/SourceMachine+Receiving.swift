@@ -25,7 +25,7 @@ extension SourceMachine {
     /// A target takes part with the boot in which it reserved; a durable one keeps its promises across boots.
     private func isTarget(_ peer: PeerIdentity) -> Bool {
         guard let boot = targetBoot else { return true }
-        return peer.bootID == boot || peer.isDurable
+        return peer.bootID == boot || peer.isDurable || environment.lacks(.bootCheck)
     }
 
     private var targetBoot: BootID? {
@@ -85,6 +85,7 @@ extension SourceMachine {
             abandon(reason, now: now, &effects)
         case .fencing, .opening, .streaming, .releasing, .released:
             abandon(reason, now: now, &effects)
+        case .committed where environment.lacks(.tooLateToAbort): resumeAfterCommit(reason, now: now, &effects)
         case .committing, .committed, .taking, .done, .resuming:
             effects.send(.tooLate, about: attempt, to: asker)
         case .abandoned, .declined:
@@ -111,7 +112,9 @@ extension SourceMachine {
             state = .streaming(streaming)
             releaseIfRestored(now: now, &effects)
         case (.released(let released), .prepared(let hash)):
-            guard hash == released.hash else { return .unproven }
+            guard hash == released.hash || environment.lacks(.preparedHash) else { return .unproven }
+            commit(released, to: peer, now: now, wallClock: wallClock, &effects)
+        case (.released(let released), .restoreComplete) where environment.lacks(.preparedBeforeCommit):
             commit(released, to: peer, now: now, wallClock: wallClock, &effects)
         case (.committed(let committed), .prepared(let hash)):
             guard hash == committed.released.hash else { return .unproven }
@@ -205,6 +208,7 @@ extension SourceMachine {
             guard streaming.restored == nil else { return }
             effects.send(.snapshotReady(announcement(streaming)), about: attempt, to: .target)
         case .released(let released): effects.send(.release(released.release), about: attempt, to: .target)
+        case .committed where environment.lacks(.repetition), .done where environment.lacks(.repetition): break
         case .committed(let committed): effects.send(.cutoverNotify(committed.commit), about: attempt, to: .target)
         case .done(let hash, _): effects.send(.activateTarget(hash), about: attempt, to: .target)
         case .abandoned: sendAbort(&effects)

@@ -171,7 +171,8 @@ struct SourceMachine: ~Copyable {
 
     /// The target has proved that it never acted on the commit.
     mutating func resumeAfterCommit(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
-        guard case .committed(let committed) = state, let next = attempt.epoch.advanced(by: 1) else { return }
+        guard case .committed(let committed) = state, let next = attempt.epoch.advanced(by: 1), !environment.lacks(.refusalAfterCommit)
+        else { return }
         state = .resuming(committed, reason)
         phaseDeadline = nil
         retry.stop()

@@ -3,9 +3,10 @@ internal import FerryWire
 
 // Results of the host, timers and views.
 extension TargetMachine {
-    mutating func admitted(refusal: FailureReason?, now: Timestamp, _ effects: inout MoveEffects) {
+    mutating func admitted(refusal: FailureReason?, memoryByteCount: UInt64, now: Timestamp, _ effects: inout MoveEffects) {
         guard case .admitting = state else { return }
         if let refusal { return refuse(refusal, now: now, &effects) }
+        self.memoryByteCount = memoryByteCount
         state = .reserved
         let budgets = environment.budgets
         phaseDeadline = now + budgets.plan + budgets.fence + budgets.transfer(byteCount: 0)
@@ -26,17 +27,17 @@ extension TargetMachine {
         phaseDeadline = progress.phaseEnteredAt + environment.budgets.transfer(byteCount: byteCount) + environment.budgets.restore
     }
 
-    mutating func restored(_ facts: RestoredFacts, now: Timestamp, _ effects: inout MoveEffects) {
+    mutating func restored(_ summary: StateSummary, now: Timestamp, _ effects: inout MoveEffects) {
         guard case .restoring(let restoring) = state else { return }
-        progress.totalByteCount = facts.state.byteCount
-        progress.advance(to: facts.state.byteCount, now: now)
-        phaseDeadline = now + environment.budgets.promise
+        progress.totalByteCount = summary.byteCount
+        progress.advance(to: summary.byteCount, now: now)
+        phaseDeadline = now + environment.budgets.following(attempt.order.mode) + environment.budgets.promise
         retry.start(now)
         restoreBegan(now: now, &effects)
-        state = .restored(restoring, facts)
+        state = .restored(Restored(restoring: restoring, state: summary))
         enter(.replay, now: now, &effects)
         resendToSource(&effects)
-        effects.send(.restoreComplete(facts.state), about: attempt, to: .orchestrator)
+        effects.send(.restoreComplete(summary), about: attempt, to: .orchestrator)
     }
 
     mutating func restoreFailed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
@@ -59,6 +60,7 @@ extension TargetMachine {
             retry.start(now)
             resendToSource(&effects)
             effects.send(.activateAck(took.take), about: attempt, to: .orchestrator)
+            if environment.lacks(.takeAckBeforeActivation) { activate(took, now: now, &effects) }
         default: break
         }
     }
@@ -66,7 +68,7 @@ extension TargetMachine {
     /// - Returns: whether the target plays a part in this wish; only the source decides.
     mutating func cancel(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) -> Bool {
         switch state {
-        case .admitting, .reserved, .restoring, .restored, .preparing:
+        case .admitting, .reserved, .restoring, .restored, .comparing, .preparing:
             refuse(reason, now: now, &effects)
         case .prepared: effects.send(.abort(reason), about: attempt, to: .source)
         case .taking, .took: effects.actions.append(.cancelRefused(attempt.migration))
@@ -89,10 +91,10 @@ extension TargetMachine {
     /// Whatever the source has not answered yet, byte for byte as before.
     func resendToSource(_ effects: inout MoveEffects) {
         switch state {
-        case .restored(_, let facts):
-            effects.send(.restoreComplete(facts.state), about: attempt, to: .source)
-            let replay = ReplayComplete(logIndex: 0, inputOutputDigest: .zero, lag: 0)
-            effects.send(.replayComplete(replay), about: attempt, to: .source)
+        case .restored(let restored):
+            effects.send(.restoreComplete(restored.state), about: attempt, to: .source)
+            effects.send(.replayComplete(replay.status), about: attempt, to: .source)
+        case .comparing: effects.send(.replayComplete(replay.status), about: attempt, to: .source)
         case .prepared(let prepared): effects.send(.prepared(prepared.hash), about: attempt, to: .source)
         case .took(let took): effects.send(.activateAck(took.take), about: attempt, to: .source)
         case .active(_, let take): effects.send(.activateAck(take), about: attempt, to: .source)
@@ -132,6 +134,7 @@ extension TargetMachine {
             guard !took.isReported else { return }
             took.isReported = true
             state = .took(took)
+            if environment.lacks(.activationWithoutTimer) { return activate(took, now: now, &effects) }
             effects.actions.append(.inDoubt(attempt.migration, .target, FailureReason(.phaseTimeout, stall)))
         // A promise after Prepared is repeated until the source has heard it; any other lapses.
         case .refused(_, let wasPrepared): if !wasPrepared { close() }
@@ -147,7 +150,8 @@ extension TargetMachine {
         case .admitting: "room for the daemon"
         case .reserved: "the source's stream"
         case .restoring: "the restore, at \(progress.byteCount) of \(progress.totalByteCount) bytes"
-        case .restored: "the source's release"
+        case .restored(let restored): replayCause(restored)
+        case .comparing: "the copy's account of itself, to be compared with the release"
         case .preparing, .taking: "the journal"
         case .prepared: "the source's commit"
         case .took: "the source's acknowledgement of the take"
@@ -155,11 +159,19 @@ extension TargetMachine {
         }
     }
 
+    private func replayCause(_ restored: Restored) -> String {
+        if let pending = restored.pending {
+            return "the replay of the log's tail, at \(replay.status.logIndex) of \(pending.signed.release.lastLogIndex) inputs"
+        }
+        let lag = replay.status.lag
+        return lag == 0 ? "the source's release" : "the replay of \(lag) inputs"
+    }
+
     var view: MoveView {
         var isInDoubt = false
         if case .took = state { isInDoubt = true }
         return progress.view(
-            .target, of: attempt, retryCount: retry.count, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
-            outcome: outcome)
+            .target, of: attempt, retryCount: retry.count, replayLag: replay.status.lag, stall: stall, isInDoubt: isInDoubt,
+            budgets: environment.budgets, outcome: outcome)
     }
 }

@@ -9,9 +9,12 @@ extension TargetMachine {
         switch body {
         case .plan(let plan): return planned(plan, &effects)
         case .snapshotReady(let ready): return announced(ready, from: peer, now: now, &effects)
+        case .bufferedEvents(let batch):
+            guard isSource(peer) else { return .wrongBoot }
+            return logged(batch, now: now, &effects)
         case .release(let signed):
             guard isSource(peer) else { return .wrongBoot }
-            return released(signed, from: peer, now: now, &effects)
+            return released(signed, now: now, &effects)
         case .cutoverNotify(let commit):
             guard isSource(peer) else { return .wrongBoot }
             return committed(commit, now: now, &effects)
@@ -38,12 +41,13 @@ extension TargetMachine {
     /// A source takes part with the boot in which it announced its stream; a durable one keeps its word across boots.
     private func isSource(_ peer: PeerIdentity) -> Bool {
         guard let boot = sourceBoot else { return true }
-        return peer.bootID == boot || peer.isDurable
+        return peer.bootID == boot || peer.isDurable || environment.lacks(.bootCheck)
     }
 
     private var sourceBoot: BootID? {
         switch state {
-        case .restoring(let restoring), .restored(let restoring, _): restoring.sourceBoot
+        case .restoring(let restoring): restoring.sourceBoot
+        case .restored(let restored), .comparing(let restored, _): restored.restoring.sourceBoot
         case .preparing(let prepared), .prepared(let prepared): prepared.sourceBoot
         case .taking(let took), .took(let took): took.prepared.sourceBoot
         case .admitting, .reserved, .active, .refused: nil
@@ -61,7 +65,8 @@ extension TargetMachine {
     }
 
     func sendReservation(_ effects: inout MoveEffects) {
-        let reply = PlanReply.reserved(boot: environment.boot, isDurable: environment.isDurable)
+        let reply = PlanReply.reserved(
+            boot: environment.boot, isDurable: environment.isDurable, memoryByteCount: memoryByteCount)
         effects.send(.planReply(reply), about: attempt, to: .orchestrator)
     }
 
@@ -86,65 +91,12 @@ extension TargetMachine {
         return .taken
     }
 
-    // MARK: Release, Commit, TakeAck
-
-    private mutating func released(
-        _ signed: SignedRelease, from peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
-    ) -> MessageVerdict {
-        switch state {
-        case .restored(let restoring, let facts):
-            let crypto = environment.crypto
-            guard let hash = HandOverProofs.hash(signed.release, crypto: crypto),
-                HandOverProofs.isValid(signed, hash: hash, crypto: crypto)
-            else { return .unproven }
-            if let mismatch = mismatch(signed.release, facts) {
-                refuse(FailureReason(.releaseMismatch, mismatch), now: now, &effects)
-                return .taken
-            }
-            let prepared = Prepared(signed: signed, hash: hash, sourceBoot: restoring.sourceBoot)
-            state = .preparing(prepared)
-            retry.stop()
-            phaseDeadline = now + environment.budgets.prepare
-            enter(.cutover, now: now, &effects)
-            record.write(.prepared(signed, attempt.order), about: attempt, &effects)
-        case .preparing(let prepared), .prepared(let prepared):
-            guard prepared.signed == signed else { return .unproven }
-            resendToSource(&effects)
-        case .taking, .took, .active, .refused: resendToSource(&effects)
-        case .admitting, .reserved, .restoring: return .wrongPhase
-        }
-        return .taken
-    }
-
-    /// Names the first thing that the release states and this node does not hold.
-    private func mismatch(_ release: Release, _ facts: RestoredFacts) -> String? {
-        let held = facts.snapshot
-        guard let lanes = try? held.outputLanes.digest() else { return "the restored output lanes have no canonical form" }
-        let checks: [(String, Bool)] = [
-            ("lineage", release.lineage == offer.lineage && release.lineage == held.lineage),
-            ("migration id", release.migration == attempt.migration),
-            ("epoch", release.epoch == attempt.epoch),
-            ("daemon", release.daemon == attempt.order.daemon && release.daemon == held.entity),
-            ("source", release.source == attempt.order.source),
-            ("target", release.target == attempt.order.target),
-            ("target boot", release.targetBoot == environment.boot),
-            ("move log", release.lastLogIndex == 0 && release.inputOutputDigest == .zero),
-            ("chain sequence", release.chainSequence == held.chainLink.sequence),
-            ("forward hash", release.forwardHash == forwardHash(held.chainLink, held.headPayload.rawSpan)),
-            ("cursors", release.cursors == held.cursors),
-            ("output lanes", release.outputLanesDigest == lanes),
-            ("bindings", release.bindingsDigest == HandOverProofs.bindingsDigest(held)),
-            ("state", release.state == facts.state),
-            ("state digest", release.stateDigest == facts.stateDigest),
-        ]
-        for (name, holds) in checks where !holds { return "the release's \(name) is not what was restored" }
-        return nil
-    }
+    // MARK: Commit, TakeAck
 
     private mutating func committed(_ commit: CutoverNotify, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
         switch state {
         case .prepared(let prepared):
-            guard commit.release == prepared.hash else { return .unproven }
+            guard commit.release == prepared.hash || environment.lacks(.commitHash) else { return .unproven }
             open(commit, prepared, now: now, &effects)
         case .taking: break
         case .took(let took):
@@ -154,7 +106,7 @@ extension TargetMachine {
             guard commit.release == hash else { return .unproven }
             resendToSource(&effects)
         case .refused: resendToSource(&effects)
-        case .admitting, .reserved, .restoring, .restored, .preparing: return .wrongPhase
+        case .admitting, .reserved, .restoring, .restored, .comparing, .preparing: return .wrongPhase
         }
         return .taken
     }
@@ -185,7 +137,7 @@ extension TargetMachine {
     private mutating func acknowledged(_ hash: ReleaseHash, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
         switch state {
         case .took(let took):
-            guard hash == took.prepared.hash else { return .unproven }
+            guard hash == took.prepared.hash || environment.lacks(.takeAckHash) else { return .unproven }
             activate(took, now: now, &effects)
         case .active(let active, _):
             guard hash == active else { return .unproven }
@@ -195,7 +147,7 @@ extension TargetMachine {
         return .taken
     }
 
-    private mutating func activate(_ took: Took, now: Timestamp, _ effects: inout MoveEffects) {
+    mutating func activate(_ took: Took, now: Timestamp, _ effects: inout MoveEffects) {
         state = .active(took.prepared.hash, took.take)
         phaseDeadline = nil
         retry.stop()
@@ -217,7 +169,7 @@ extension TargetMachine {
         case .admitting, .reserved:
             refuse(reason, tell: false, now: now, &effects)
             if isSource { finishClosing(&effects) }
-        case .restoring, .restored, .preparing, .prepared:
+        case .restoring, .restored, .comparing, .preparing, .prepared:
             guard isSource else { return .wrongPhase }
             refuse(reason, tell: false, now: now, &effects)
             finishClosing(&effects)
@@ -242,7 +194,7 @@ extension TargetMachine {
         guard reply.standing == .abandoned else { return .taken }
         let reason = reply.reason ?? FailureReason(.cancelled, "the source has given the move up")
         switch state {
-        case .admitting, .reserved, .restoring, .restored, .preparing, .prepared:
+        case .admitting, .reserved, .restoring, .restored, .comparing, .preparing, .prepared:
             refuse(reason, tell: false, now: now, &effects)
             close()
         case .refused: close()
@@ -257,7 +209,7 @@ extension TargetMachine {
         guard boot == peer.bootID else { return .unproven }
         guard attempt.plays(peer.nodeKey, .source) else { return .taken }
         switch state {
-        case .admitting, .reserved, .restoring, .restored, .preparing, .prepared:
+        case .admitting, .reserved, .restoring, .restored, .comparing, .preparing, .prepared:
             // What the source has forgotten it can neither commit nor take back.
             refuse(FailureReason(.participantRestarted, "the source has forgotten the move"), tell: false, now: now, &effects)
             close()

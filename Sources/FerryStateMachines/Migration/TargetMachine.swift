@@ -5,10 +5,14 @@ internal import FerryWire
 /// The target of one attempt: restores beside the running owner, and becomes the owner only when told so last.
 ///
 /// ```
-/// admitting ─▶ reserved ─▶ restoring ─▶ restored ─▶ preparing ─▶ prepared ─▶ taking ─▶ took ─▶ active
-///      │           │            │           │            │            │         │
-///      └───────────┴────────────┴───────────┴─ refused ──┴────────────┴─────────┘  a promise never to take this id
+/// admitting ─▶ reserved ─▶ restoring ─▶ restored ─▶ comparing ─▶ preparing ─▶ prepared ─▶ taking ─▶ took ─▶ active
+///      │           │            │           │            │            │            │         │
+///      └───────────┴────────────┴───────────┴─ refused ──┴────────────┴────────────┴─────────┘  a promise never to take this id
 /// ```
+/// In live mode `restored` follows the move log: every batch goes to the host and every report of a replay back to the source. A Release
+/// may overtake the log's tail; it waits in `restored` until the tail is replayed, and only then, in `comparing`, the host says what the
+/// copy has become.
+///
 /// `preparing` and `taking` wait for the journal. `prepared` ends by the source's word or by a refusal; `took` only by the source's
 /// acknowledgement, or by the proof that the source has forgotten the daemon.
 ///
@@ -20,6 +24,19 @@ struct TargetMachine: ~Copyable {
         var snapshot: SnapshotHeader
         var stream: UInt64
         var sourceBoot: BootID?
+    }
+
+    struct Restored {
+        var restoring: Restoring
+        var state: StateSummary
+        /// A release that waits for the log's tail.
+        var pending: Candidate?
+    }
+
+    /// A release whose signatures hold.
+    struct Candidate {
+        var signed: SignedRelease
+        var hash: ReleaseHash
     }
 
     struct Prepared {
@@ -39,7 +56,8 @@ struct TargetMachine: ~Copyable {
         case admitting
         case reserved
         case restoring(Restoring)
-        case restored(Restoring, RestoredFacts)
+        case restored(Restored)
+        case comparing(Restored, Candidate)
         case preparing(Prepared)
         case prepared(Prepared)
         case taking(Took)
@@ -55,6 +73,10 @@ struct TargetMachine: ~Copyable {
     var progress: MoveProgressState
     var retry: RetryTimer
     var record = PendingRecord(.target)
+    /// What of the move log was handed to the host, and what of it is replayed.
+    var replay = ReplayQueue()
+    /// What the host has set aside.
+    var memoryByteCount: UInt64 = 0
     var phaseDeadline: Timestamp?
     /// Whether the source has nothing left that waits for this node.
     var isSourceClosed = false
@@ -91,7 +113,7 @@ struct TargetMachine: ~Copyable {
 
     var standing: MoveStanding {
         switch state {
-        case .admitting, .reserved, .restoring, .restored, .preparing: .working
+        case .admitting, .reserved, .restoring, .restored, .comparing, .preparing: .working
         case .prepared, .taking: .prepared
         case .took: .inDoubt
         case .active: .done
@@ -116,7 +138,7 @@ struct TargetMachine: ~Copyable {
     mutating func refuse(_ reason: FailureReason, tell: Bool = true, now: Timestamp, _ effects: inout MoveEffects) {
         let wasPrepared: Bool
         switch state {
-        case .admitting, .reserved, .restoring, .restored, .preparing: wasPrepared = false
+        case .admitting, .reserved, .restoring, .restored, .comparing, .preparing: wasPrepared = false
         case .prepared: wasPrepared = true
         case .taking(let took):
             took.keypair.wipe()
@@ -127,7 +149,7 @@ struct TargetMachine: ~Copyable {
         state = .refused(reason, wasPrepared: wasPrepared)
         record.forget()
         phaseDeadline = now + environment.budgets.promise
-        effects.actions.append(.discard(attempt.migration))
+        if !environment.lacks(.discardOnRefusal) { effects.actions.append(.discard(attempt.migration)) }
         if wasAsked, tell { effects.send(.planReply(.refused(reason)), about: attempt, to: .orchestrator) }
         if tell, !wasAsked {
             retry.start(now)

@@ -52,6 +52,10 @@ public struct FailureReason: Error, Hashable, Sendable, CustomStringConvertible 
         public static let protocolViolation = Code(rawValue: 268)
         /// The source goes on under a new epoch: the commit was sent, and the target provably never acted on it.
         public static let rolledBackAfterCommit = Code(rawValue: 269)
+        /// The daemon cannot be replayed and does not claim it: it moves in stop-and-copy mode only.
+        public static let notDeterministic = Code(rawValue: 270)
+        /// Inputs come in faster than the target follows them; the daemon was not stopped.
+        public static let notConverging = Code(rawValue: 271)
 
         /// A stable lower-camel-case name, as logs and JSON show it.
         public var description: String { Self.names[rawValue] ?? "code\(rawValue)" }
@@ -61,7 +65,7 @@ public struct FailureReason: Error, Hashable, Sendable, CustomStringConvertible 
             5: "identityTransportFailed", 6: "notReadyTimeout", 256: "unauthorized", 257: "daemonNotFound", 258: "schemaMismatch",
             259: "noCapacity", 260: "unreachable", 261: "phaseTimeout", 262: "cancelled", 263: "releaseMismatch", 264: "orderExpired",
             265: "lineageMismatch", 266: "participantRestarted", 267: "modeNotSupported", 268: "protocolViolation",
-            269: "rolledBackAfterCommit",
+            269: "rolledBackAfterCommit", 270: "notDeterministic", 271: "notConverging",
         ]
     }
 

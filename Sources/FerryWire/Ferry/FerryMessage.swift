@@ -98,13 +98,25 @@ public struct PlanOffer: Hashable, Sendable {
     public var epoch: Epoch
     /// The daemon's own estimate of its state in bytes; 0 when it offers none.
     public var predictedByteCount: UInt64
+    /// Bytes after compression, as the source expects; 0 when unknown.
+    public var predictedWireByteCount: UInt64
+    /// From the order to the take, as the source expects; 0 when unknown.
+    public var predictedDurationNanoseconds: UInt64
+    /// From the fence to the take, as the source expects; 0 when unknown.
+    public var predictedPauseNanoseconds: UInt64
 
     /// Describes the daemon.
-    public init(kind: DaemonKind, lineage: LineageID, epoch: Epoch, predictedByteCount: UInt64) {
+    public init(
+        kind: DaemonKind, lineage: LineageID, epoch: Epoch, predictedByteCount: UInt64, predictedWireByteCount: UInt64 = 0,
+        predictedDurationNanoseconds: UInt64 = 0, predictedPauseNanoseconds: UInt64 = 0
+    ) {
         self.kind = kind
         self.lineage = lineage
         self.epoch = epoch
         self.predictedByteCount = predictedByteCount
+        self.predictedWireByteCount = predictedWireByteCount
+        self.predictedDurationNanoseconds = predictedDurationNanoseconds
+        self.predictedPauseNanoseconds = predictedPauseNanoseconds
     }
 }
 
@@ -112,8 +124,8 @@ public struct PlanOffer: Hashable, Sendable {
 public enum PlanReply: Hashable, Sendable {
     /// The source would release the daemon.
     case offered(PlanOffer)
-    /// The target has reserved memory and a slot for this boot's life or until the reservation lapses.
-    case reserved(boot: BootID, isDurable: Bool)
+    /// The target has reserved that much memory and a slot, for this boot's life or until the reservation lapses.
+    case reserved(boot: BootID, isDurable: Bool, memoryByteCount: UInt64)
     /// No.
     case refused(FailureReason)
 }
@@ -149,17 +161,31 @@ public struct SnapshotReady: Hashable, Sendable {
     }
 }
 
+/// One move-log entry: an input and what it did at the source.
+public struct LoggedInput: Hashable, Sendable {
+    /// The input as it was processed, receive time included.
+    public var event: CausalEvent
+    /// What it did, folded to 64 bits; a replay must do the same.
+    public var outcome: UInt64
+
+    /// Joins the two.
+    public init(event: CausalEvent, outcome: UInt64) {
+        self.event = event
+        self.outcome = outcome
+    }
+}
+
 /// A run of move-log entries.
 public struct BufferedEvents: Hashable, Sendable {
     /// Index of the first entry, from 1.
     public var firstIndex: UInt64
     /// In log order.
-    public var events: [CausalEvent]
+    public var entries: [LoggedInput]
 
-    /// Joins index and events.
-    public init(firstIndex: UInt64, events: [CausalEvent]) {
+    /// Joins index and entries.
+    public init(firstIndex: UInt64, entries: [LoggedInput]) {
         self.firstIndex = firstIndex
-        self.events = events
+        self.entries = entries
     }
 }
 
@@ -204,9 +230,14 @@ public struct MoveFigures: Hashable, Sendable {
     public var durationNanoseconds: UInt64
     /// From the fence to the take.
     public var pauseNanoseconds: UInt64
-    /// Freeze-and-stream rounds; 1 in stop-and-copy mode.
+    /// Freeze-and-stream rounds; 1 in both modes that exist.
     public var rounds: UInt32
-    /// The two signed halves.
+    /// What the source predicted before the move for `durationNanoseconds`; 0 when it could not.
+    public var predictedDurationNanoseconds: UInt64
+    /// What the source predicted before the fence for `pauseNanoseconds`; 0 when it could not.
+    public var predictedPauseNanoseconds: UInt64
+    /// Inputs that the target replayed from the move log; 0 in stop-and-copy mode.
+    public var replayedInputCount: UInt64
     /// The target's half.
     public var take: Take
     /// The source's half.
@@ -214,7 +245,8 @@ public struct MoveFigures: Hashable, Sendable {
 
     /// Joins the figures.
     public init(
-        stateByteCount: UInt64, wireByteCount: UInt64, durationNanoseconds: UInt64, pauseNanoseconds: UInt64, rounds: UInt32, take: Take,
+        stateByteCount: UInt64, wireByteCount: UInt64, durationNanoseconds: UInt64, pauseNanoseconds: UInt64, rounds: UInt32,
+        predictedDurationNanoseconds: UInt64 = 0, predictedPauseNanoseconds: UInt64 = 0, replayedInputCount: UInt64 = 0, take: Take,
         release: SignedRelease
     ) {
         self.stateByteCount = stateByteCount
@@ -222,6 +254,9 @@ public struct MoveFigures: Hashable, Sendable {
         self.durationNanoseconds = durationNanoseconds
         self.pauseNanoseconds = pauseNanoseconds
         self.rounds = rounds
+        self.predictedDurationNanoseconds = predictedDurationNanoseconds
+        self.predictedPauseNanoseconds = predictedPauseNanoseconds
+        self.replayedInputCount = replayedInputCount
         self.take = take
         self.release = release
     }
@@ -266,14 +301,26 @@ public struct MoveProgress: Hashable, Sendable {
     public var byteCount: UInt64
     /// 0 when unknown.
     public var totalByteCount: UInt64
+    /// State bytes a second; 0 when unknown.
+    public var bytesPerSecond: UInt64
+    /// Move-log entries that the target has not replayed.
+    public var replayLag: UInt64
+    /// What a fence now would cost; 0 when unknown.
+    public var estimatedPauseNanoseconds: UInt64
     /// Why nothing moves, for a person; empty while something does.
     public var stall: String
 
     /// Describes progress.
-    public init(phase: MigrationPhase, byteCount: UInt64, totalByteCount: UInt64, stall: String) {
+    public init(
+        phase: MigrationPhase, byteCount: UInt64, totalByteCount: UInt64, bytesPerSecond: UInt64 = 0, replayLag: UInt64 = 0,
+        estimatedPauseNanoseconds: UInt64 = 0, stall: String
+    ) {
         self.phase = phase
         self.byteCount = byteCount
         self.totalByteCount = totalByteCount
+        self.bytesPerSecond = bytesPerSecond
+        self.replayLag = replayLag
+        self.estimatedPauseNanoseconds = estimatedPauseNanoseconds
         self.stall = stall
     }
 }

@@ -4,11 +4,14 @@ public struct LaneCursor: Hashable, Sendable {
     public var emitter: OriginHash
     /// The highest sequence processed.
     public var sequence: UInt64
+    /// The highest epoch that the emitter has proven, where it is a daemon: whoever speaks for it under a lower one is stale.
+    public var emitterEpoch: Epoch
 
     /// Names a position.
-    public init(emitter: OriginHash, sequence: UInt64) {
+    public init(emitter: OriginHash, sequence: UInt64, emitterEpoch: Epoch = .none) {
         self.emitter = emitter
         self.sequence = sequence
+        self.emitterEpoch = emitterEpoch
     }
 }
 
@@ -26,6 +29,26 @@ public struct OutputLaneState: Hashable, Sendable {
         self.subscriber = subscriber
         self.acknowledged = acknowledged
         self.unacknowledged = unacknowledged
+    }
+}
+
+/// Where a daemon's host believes another daemon to be: spares the next owner the search, proves nothing.
+public struct OwnerHint: Hashable, Sendable {
+    /// The other daemon.
+    public var daemon: OriginHash
+    /// Its owner.
+    public var node: NodeKey
+    /// The owner's epoch, as far as known.
+    public var epoch: Epoch
+    /// `scheme:rest`, at most `WireLimits.hintAddressByteCount` bytes; may be empty.
+    public var address: String
+
+    /// Describes a belief.
+    public init(daemon: OriginHash, node: NodeKey, epoch: Epoch, address: String) {
+        self.daemon = daemon
+        self.node = node
+        self.epoch = epoch
+        self.address = address
     }
 }
 
@@ -47,15 +70,17 @@ public struct SnapshotHeader: Hashable, Sendable {
     public var cursors: [LaneCursor]
     /// Sorted by subscriber.
     public var outputLanes: [OutputLaneState]
-    /// The subscription ledger's bytes; empty when there is none.
+    /// Subscriptions and subscribers (``DaemonBindings``); empty when there is none of either.
     public var bindings: [UInt8]
+    /// Where the daemons are that this one sends to, sorted; no part of what a Release states.
+    public var ownerHints: [OwnerHint]
     /// Unix nanoseconds.
     public var createdAt: UInt64
 
     /// Describes a snapshot.
     public init(
         entity: EntityID, lineage: LineageID, epoch: Epoch, kind: DaemonKind, chainLink: CausalLink, headPayload: [UInt8],
-        cursors: [LaneCursor], outputLanes: [OutputLaneState], bindings: [UInt8], createdAt: UInt64
+        cursors: [LaneCursor], outputLanes: [OutputLaneState], bindings: [UInt8], ownerHints: [OwnerHint] = [], createdAt: UInt64
     ) {
         self.entity = entity
         self.lineage = lineage
@@ -66,6 +91,7 @@ public struct SnapshotHeader: Hashable, Sendable {
         self.cursors = cursors
         self.outputLanes = outputLanes
         self.bindings = bindings
+        self.ownerHints = ownerHints
         self.createdAt = createdAt
     }
 }
@@ -84,6 +110,25 @@ public struct StateSummary: Hashable, Sendable {
         self.chunkCount = chunkCount
         self.byteCount = byteCount
         self.digest = digest
+    }
+}
+
+/// What is known of a daemon's replies to the same inputs on another node.
+public enum Determinism: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// Its state has a digest, and both sides compare it.
+    case verified = 1
+    /// Its outputs are compared, its state is not.
+    case outputsOnly = 2
+    /// Nothing is compared: it neither has a digest nor any outputs.
+    case unverified = 3
+
+    /// Lower-camel-case name, as receipts show it.
+    public var description: String {
+        switch self {
+        case .verified: "verified"
+        case .outputsOnly: "outputsOnly"
+        case .unverified: "unverified"
+        }
     }
 }
 
@@ -121,12 +166,15 @@ public struct Release: Hashable, Sendable {
     public var state: StateSummary
     /// The daemon's own state digest, where it offers one.
     public var stateDigest: FixedBytes32?
+    /// What the comparison of both sides proves; `verified` only with a state digest.
+    public var determinism: Determinism
 
     /// States what is released.
     public init(
         lineage: LineageID, migration: MigrationID, epoch: Epoch, daemon: EntityID, source: NodeKey, target: NodeKey, targetBoot: BootID,
         lastLogIndex: UInt64, inputOutputDigest: FixedBytes32, chainSequence: UInt64, forwardHash: UInt64, cursors: [LaneCursor],
-        outputLanesDigest: FixedBytes32, bindingsDigest: FixedBytes32, state: StateSummary, stateDigest: FixedBytes32?
+        outputLanesDigest: FixedBytes32, bindingsDigest: FixedBytes32, state: StateSummary, stateDigest: FixedBytes32?,
+        determinism: Determinism = .unverified
     ) {
         self.lineage = lineage
         self.migration = migration
@@ -144,6 +192,7 @@ public struct Release: Hashable, Sendable {
         self.bindingsDigest = bindingsDigest
         self.state = state
         self.stateDigest = stateDigest
+        self.determinism = determinism
     }
 }
 

@@ -18,11 +18,12 @@ extension Release: WireEncodable, WireDecodable {
         sink.append(fixed: bindingsDigest)
         state.encode(into: &sink)
         sink.append(optional: stateDigest)
+        sink.append(littleEndian: determinism.rawValue)
     }
 
     /// Reads a release.
     ///
-    /// - Throws: `.truncated`, `.unknownVersion`, `.limitExceeded`, `.notCanonical`, `.inconsistent`, `.invalidValue`.
+    /// - Throws: `.truncated`, `.unknownVersion`, `.limitExceeded`, `.notCanonical`, `.inconsistent`, `.invalidValue`, `.unknownType`.
     public init(from reader: inout ByteReader) throws(WireError) {
         try reader.readFerryVersion()
         lineage = try reader.read("lineage")
@@ -41,6 +42,9 @@ extension Release: WireEncodable, WireDecodable {
         bindingsDigest = try reader.read("bindings digest")
         state = try StateSummary(from: &reader)
         stateDigest = try reader.readOptional("state digest")
+        let determinism = try reader.readUInt8("determinism")
+        guard let known = Determinism(rawValue: determinism) else { throw WireError(.unknownType, "determinism \(determinism)") }
+        self.determinism = known
     }
 
     /// What both signatures of a release cover: `"ferry-release"` and the hash of its canonical bytes.

@@ -1,18 +1,22 @@
 extension BufferedEvents {
     func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
         sink.append(littleEndian: firstIndex)
-        sink.append(count32: events.count, limit: WireLimits.bufferedEventCount, "buffered events")
-        for event in events { event.encode(into: &sink, payloadLimit: WireLimits.eventPayloadByteCount) }
+        sink.append(count32: entries.count, limit: WireLimits.bufferedEventCount, "buffered events")
+        for entry in entries {
+            entry.event.encodeTyped(into: &sink)
+            sink.append(littleEndian: entry.outcome)
+        }
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         firstIndex = try reader.readUInt64("first log index")
         let count = try reader.readCount(
-            limit: WireLimits.bufferedEventCount, minimumByteCount: CausalEvent.minimumByteCount, "buffered events")
-        events = []
-        events.reserveCapacity(count)
+            limit: WireLimits.bufferedEventCount, minimumByteCount: CausalEvent.minimumByteCount + 8, "buffered events")
+        entries = []
+        entries.reserveCapacity(count)
         for _ in 0..<count {
-            events.append(try CausalEvent(from: &reader, payloadLimit: WireLimits.eventPayloadByteCount))
+            let event = try CausalEvent(typedFrom: &reader)
+            entries.append(LoggedInput(event: event, outcome: try reader.readUInt64("outcome")))
         }
     }
 }
@@ -53,6 +57,9 @@ extension MoveFigures: WireEncodable, WireDecodable {
         sink.append(littleEndian: durationNanoseconds)
         sink.append(littleEndian: pauseNanoseconds)
         sink.append(littleEndian: rounds)
+        sink.append(littleEndian: predictedDurationNanoseconds)
+        sink.append(littleEndian: predictedPauseNanoseconds)
+        sink.append(littleEndian: replayedInputCount)
         take.encode(into: &sink)
         release.encode(into: &sink)
     }
@@ -66,6 +73,9 @@ extension MoveFigures: WireEncodable, WireDecodable {
         durationNanoseconds = try reader.readUInt64("duration")
         pauseNanoseconds = try reader.readUInt64("pause")
         rounds = try reader.readUInt32("rounds")
+        predictedDurationNanoseconds = try reader.readUInt64("predicted duration")
+        predictedPauseNanoseconds = try reader.readUInt64("predicted pause")
+        replayedInputCount = try reader.readUInt64("replayed inputs")
         take = try Take(from: &reader)
         release = try SignedRelease(from: &reader)
     }
@@ -93,6 +103,9 @@ extension MoveProgress {
         sink.append(littleEndian: phase.rawValue)
         sink.append(littleEndian: byteCount)
         sink.append(littleEndian: totalByteCount)
+        sink.append(littleEndian: bytesPerSecond)
+        sink.append(littleEndian: replayLag)
+        sink.append(littleEndian: estimatedPauseNanoseconds)
         sink.append(clipping16: stall, limit: WireLimits.textByteCount)
     }
 
@@ -102,6 +115,9 @@ extension MoveProgress {
         self.phase = known
         byteCount = try reader.readUInt64("bytes")
         totalByteCount = try reader.readUInt64("total bytes")
+        bytesPerSecond = try reader.readUInt64("bytes a second")
+        replayLag = try reader.readUInt64("replay lag")
+        estimatedPauseNanoseconds = try reader.readUInt64("estimated pause")
         stall = try reader.readText16(limit: WireLimits.textByteCount, "stall")
     }
 }

@@ -1,10 +1,13 @@
 extension PlanOffer: WireEncodable, WireDecodable {
-    /// Writes `kind | lineage | epoch u64 | predicted bytes u64`.
+    /// Writes `kind | lineage | epoch u64 | predicted bytes u64 | wire bytes u64 | duration u64 | pause u64`.
     public func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
         kind.encode(into: &sink)
         sink.append(fixed: lineage)
         sink.append(littleEndian: epoch.rawValue)
         sink.append(littleEndian: predictedByteCount)
+        sink.append(littleEndian: predictedWireByteCount)
+        sink.append(littleEndian: predictedDurationNanoseconds)
+        sink.append(littleEndian: predictedPauseNanoseconds)
     }
 
     /// Reads an offer.
@@ -15,6 +18,9 @@ extension PlanOffer: WireEncodable, WireDecodable {
         lineage = try reader.read("lineage")
         epoch = try reader.readEpoch()
         predictedByteCount = try reader.readUInt64("predicted bytes")
+        predictedWireByteCount = try reader.readUInt64("predicted wire bytes")
+        predictedDurationNanoseconds = try reader.readUInt64("predicted duration")
+        predictedPauseNanoseconds = try reader.readUInt64("predicted pause")
     }
 }
 
@@ -37,10 +43,11 @@ extension PlanReply {
         case .offered(let offer):
             sink.append(littleEndian: UInt8(1))
             offer.encode(into: &sink)
-        case .reserved(let boot, let isDurable):
+        case .reserved(let boot, let isDurable, let memoryByteCount):
             sink.append(littleEndian: UInt8(2))
             sink.append(fixed: boot)
             sink.append(flag: isDurable)
+            sink.append(littleEndian: memoryByteCount)
         case .refused(let reason):
             sink.append(littleEndian: UInt8(3))
             reason.encode(into: &sink)
@@ -50,7 +57,10 @@ extension PlanReply {
     init(from reader: inout ByteReader) throws(WireError) {
         switch try reader.readUInt8("plan reply") {
         case 1: self = .offered(try PlanOffer(from: &reader))
-        case 2: self = .reserved(boot: try reader.read("boot id"), isDurable: try reader.readFlag("durable"))
+        case 2:
+            let boot: BootID = try reader.read("boot id")
+            let isDurable = try reader.readFlag("durable")
+            self = .reserved(boot: boot, isDurable: isDurable, memoryByteCount: try reader.readUInt64("reserved memory"))
         case 3: self = .refused(try FailureReason(from: &reader))
         case let kind: throw WireError(.unknownType, "plan reply \(kind)")
         }

@@ -34,6 +34,16 @@ extension WorldNode {
             if daemons[daemon.originHash]?.ownership.retire(migration) != true { world.violations.append("retire of \(migration)") }
             daemons[daemon.originHash]?.keypair.wipe()
         case .restore(let migration, let snapshot, let source, let stream): restore(migration, snapshot, from: source, stream)
+        case .freeze, .shipLog, .logAcknowledged, .limitLog, .replay, .retried, .planned: break
+        case .inspect(let migration):
+            later("inspect") { world, node in
+                guard let standby = node.standbys[migration], let snapshot = node.snapshots[migration] else { return }
+                var held = standby.snapshot(epoch: snapshot.epoch)
+                held.createdAt = snapshot.createdAt
+                if world.faults.isRestoreWrong { held.headPayload.append(0) }
+                let facts = RestoredFacts(snapshot: held, stateDigest: nil)
+                node.dispatcher.inspected(migration, .success(facts), now: world.now, wallClock: world.wallClock)
+            }
         case .activate(let migration, let keypair, let epoch, _): activate(migration, keypair, epoch)
         case .discard(let migration): standbys[migration] = nil
         case .journal(let migration, let record, _):
@@ -111,10 +121,9 @@ extension WorldNode {
             node.standbys[migration] = WorldDaemon(
                 keypair: EntityKeypair(publicOnly: snapshot.entity), ownership: ownership, log: sent,
                 chain: ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload))
-            var held = snapshot
-            if world.faults.isRestoreWrong { held.headPayload.append(0) }
-            let facts = RestoredFacts(snapshot: held, state: WorldDaemon.summary(of: sent), stateDigest: nil)
-            node.dispatcher.restored(migration, facts, now: world.now, wallClock: world.wallClock)
+            node.snapshots[migration] = snapshot
+            let summary = WorldDaemon.summary(of: sent)
+            node.dispatcher.restored(migration, summary, now: world.now, wallClock: world.wallClock)
         }
     }
 

@@ -62,6 +62,7 @@ final class WorldNode {
     var dispatcher: MigrationDispatcher
     var daemons: [OriginHash: WorldDaemon] = [:]
     var standbys: [MigrationID: WorldDaemon] = [:]
+    var snapshots: [MigrationID: SnapshotHeader] = [:]
     var outcomes: [String: MoveOutcome] = [:]
     var doubts: [MoveRole] = []
     var phases: [MoveRole: [MigrationPhase]] = [:]
