@@ -8,7 +8,7 @@ struct Ferryctl: AsyncParsableCommand {
         commandName: "ferryctl", abstract: "Runs nodes that move live daemons, and speaks to those that run.",
         subcommands: [
             NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, MovesCommand.self, ReceiptCommand.self, DemoCommand.self,
-            SimulateCommand.self, BenchCommand.self, InspectCommand.self, DemoRoleCommand.self,
+            SimulateCommand.self, SoakCommand.self, BenchCommand.self, InspectCommand.self, DemoRoleCommand.self,
         ])
 
     static func main() async {

@@ -2,11 +2,8 @@ internal import FerryWire
 
 /// What the nodes' logs prove about a run: nothing lost, nothing twice, nothing out of order, one unbroken chain.
 struct Accounting: Sendable {
-    private(set) var processed = 0
-    private(set) var lost = 0
-    private(set) var duplicated = 0
-    private(set) var reordered = 0
-    private(set) var isChainContinuous = true
+    private let check: HistoryCheck
+    let lost: Int
     /// The merged history, in the order of the daemon's chain.
     let history: [ProcessedRecord]
 
@@ -17,36 +14,16 @@ struct Accounting: Sendable {
     ///   - accepted: the highest emitter sequence that was acknowledged; all below it count as accepted.
     init(logs: [[ProcessedRecord]], accepted: UInt64) {
         history = logs.joined().sorted { ($0.link.sequence, $0.processedAt) < ($1.link.sequence, $1.processedAt) }
-        countEvents(accepted: accepted)
-        checkChain()
+        var check = HistoryCheck()
+        for record in history { check.take(record) }
+        self.check = check
+        lost = check.lostCount(accepted: accepted)
     }
 
-    private mutating func countEvents(accepted: UInt64) {
-        var seen = Set<UInt64>()
-        var highest: UInt64 = 0
-        for record in history {
-            let sequence = record.emitterSequence
-            if !seen.insert(sequence).inserted {
-                duplicated += 1
-            } else if sequence < highest {
-                reordered += 1
-            }
-            highest = max(highest, sequence)
-        }
-        processed = seen.count
-        lost = Int(accepted) - seen.count { $0 >= 1 && $0 <= accepted }
-    }
-
-    private mutating func checkChain() {
-        guard let first = history.first else { return }
-        isChainContinuous = first.link.sequence == 1
-        for (previous, next) in zip(history, history.dropFirst()) {
-            let follows =
-                next.link.origin == previous.link.origin && next.link.sequence == previous.link.sequence + 1
-                && next.link.parent == forwardHash(previous.link, previous.payload.rawSpan)
-            if !follows { isChainContinuous = false }
-        }
-    }
+    var processed: Int { check.processedCount }
+    var duplicated: Int { check.duplicatedCount }
+    var reordered: Int { check.reorderedCount }
+    var isChainContinuous: Bool { check.isChainContinuous }
 
     /// The longest time without a processed event between two moments, in nanoseconds.
     func longestStall(from start: UInt64, to end: UInt64) -> UInt64 {

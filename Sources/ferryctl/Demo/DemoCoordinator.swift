@@ -171,7 +171,12 @@ final class DemoCoordinator: Sendable {
     // MARK: The proof
 
     func twinDigest(_ count: UInt64) async throws -> String {
-        var twin = InvertedIndex(paddingByteCount: options.stateSize.byteCount)
+        try await Self.twinDigest(count, of: lines, paddingByteCount: options.stateSize.byteCount)
+    }
+
+    /// The digest of a daemon that was fed with the first `count` lines and never moved.
+    static func twinDigest(_ count: UInt64, of lines: InputLines, paddingByteCount: Int) async throws -> String {
+        var twin = InvertedIndex(paddingByteCount: paddingByteCount)
         let emitter = OriginHash(rawValue: 1)
         for index in 0..<count {
             let link = CausalLink(origin: emitter, horizon: 0, sequence: index + 1, parent: 0)

@@ -16,9 +16,10 @@ struct EmitterRole: Sendable {
     /// Serves until `commands` ends.
     func run(_ commands: AsyncStream<String>) async throws {
         let crypto = configuration.crypto.provider
-        let composition = Composition(
+        var composition = Composition(
             identity: try NodeIdentity(contentsOf: configuration.identityPath, crypto: crypto), crypto: crypto,
             transports: [try TransportChoice.dialling(scheme: configuration.transport.rawValue, network: network)])
+        composition.knownPeers = try (configuration.knownPeers ?? []).map { try Endpoint($0) }
         let node = try FerryNode(composition)
         let lines = try InputLines(contentsOf: configuration.linesPath)
         let draining = StopRequest()

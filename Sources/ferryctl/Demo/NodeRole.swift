@@ -44,6 +44,7 @@ struct NodeRole: Sendable {
             daemons: [DaemonRegistration(InvertedIndex.self), DaemonRegistration(Blob.self)])
         composition.peers = .nodes(Set(configuration.allowedKeys.compactMap { NodeKey(hex: $0) }))
         composition.orchestrators = Set(configuration.orchestratorKeys.compactMap { NodeKey(hex: $0) })
+        composition.knownPeers = try (configuration.knownPeers ?? []).map { try Endpoint($0) }
         composition.observers = [observer]
         composition.outputObservers = [LoggingObserver(log: try ProcessedLog(creating: configuration.processedLogPath))]
         composition.journal = RoleJournal(killMoment: configuration.killMoment)
@@ -91,8 +92,8 @@ struct NodeRole: Sendable {
         case .standing(let origin):
             let status = await node.daemons.first { $0.origin.rawValue == origin }
             say(.standing(status?.standing.rawValue ?? "absent"))
-        case .emit, .drain:
-            say(.failed(code: "command", message: "a node does not emit"))
+        case .emit, .drain, .relay:
+            say(.failed(code: "command", message: "not a node's command"))
         }
     }
 
@@ -142,7 +143,7 @@ private struct RoleObserver: NodeObserver {
 private struct LoggingObserver: OutputObserver {
     var log: ProcessedLog
 
-    func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) { log.append(output) }
+    func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) { log.append(output, epoch: epoch) }
 }
 
 /// A journal in memory that dies at the commit: the source with its commit recorded, the target with its take recorded.

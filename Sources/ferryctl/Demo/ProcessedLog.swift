@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// One processed event, as the node that processed it wrote it down: independent of what the daemon says about itself.
 struct ProcessedRecord: Sendable, Hashable {
-    static let byteCount = 8 + CausalLink.byteCount + InvertedIndex.outputByteCount
+    static let byteCount = 16 + CausalLink.byteCount + InvertedIndex.outputByteCount
 
     /// Monotonic nanoseconds, comparable across the processes of one machine.
     var processedAt: UInt64
@@ -12,6 +12,8 @@ struct ProcessedRecord: Sendable, Hashable {
     var link: CausalLink
     /// The output's payload.
     var payload: [UInt8]
+    /// The fencing number under which the node had the daemon.
+    var epoch: UInt64 = 0
     /// The emitter's sequence of the event, as the daemon echoes it in its output.
     var emitterSequence: UInt64 { payload.rawSpan.littleEndianUInt64(at: 0) }
 }
@@ -29,9 +31,10 @@ final class ProcessedLog: Sendable {
 
     deinit { close(descriptor) }
 
-    func append(_ event: CausalEvent) {
+    func append(_ event: CausalEvent, epoch: Epoch) {
         let record = [UInt8](rawCapacity: ProcessedRecord.byteCount) { output in
             output.append(littleEndian: MonotonicClock.now)
+            output.append(littleEndian: epoch.rawValue)
             event.link.append(to: &output)
             output.append(contentsOf: event.payload.rawSpan)
         }
@@ -42,13 +45,17 @@ final class ProcessedLog: Sendable {
     /// Reads the records of a finished (or killed) process; a torn last record is left out.
     static func read(_ path: String) throws -> [ProcessedRecord] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        let count = bytes.count / ProcessedRecord.byteCount
-        return (0..<count).compactMap { index in
+        return decode([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))))
+    }
+
+    /// The whole records in `bytes`, oldest first.
+    static func decode(_ bytes: [UInt8]) -> [ProcessedRecord] {
+        (0..<bytes.count / ProcessedRecord.byteCount).compactMap { index in
             let record = bytes.rawSpan.extracting(index * ProcessedRecord.byteCount..<(index + 1) * ProcessedRecord.byteCount)
-            guard let link = CausalLink(copying: record.extracting(8..<8 + CausalLink.byteCount)) else { return nil }
-            let payload = [UInt8](copying: record.extracting(8 + CausalLink.byteCount..<ProcessedRecord.byteCount))
-            return ProcessedRecord(processedAt: record.littleEndianUInt64(at: 0), link: link, payload: payload)
+            guard let link = CausalLink(copying: record.extracting(16..<16 + CausalLink.byteCount)) else { return nil }
+            let payload = [UInt8](copying: record.extracting(16 + CausalLink.byteCount..<ProcessedRecord.byteCount))
+            return ProcessedRecord(
+                processedAt: record.littleEndianUInt64(at: 0), link: link, payload: payload, epoch: record.littleEndianUInt64(at: 8))
         }
     }
 }

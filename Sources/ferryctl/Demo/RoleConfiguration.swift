@@ -7,6 +7,8 @@ struct RoleConfiguration: Codable, Sendable {
         case node
         /// The emitter outside of the nodes.
         case emitter
+        /// What lies between the nodes.
+        case relay
     }
 
     var kind: Kind
@@ -23,6 +25,8 @@ struct RoleConfiguration: Codable, Sendable {
     /// Keys of the nodes that may open sessions, and of those that may order moves.
     var allowedKeys: [String]
     var orchestratorKeys: [String]
+    /// Who is dialled at the start, and asked for a daemon that is not where it was.
+    var knownPeers: [String]?
     /// Where a node writes what it processed.
     var processedLogPath: String
     var controlPath: String?

@@ -18,6 +18,8 @@ enum RoleCommand: Codable, Sendable {
     case emit(origin: UInt64, at: String)
     /// Emitter: offer no more; say `emitted` once everything offered is accepted.
     case drain
+    /// Relay: what it shall carry, and how badly.
+    case relay(RelayOrder)
 }
 
 /// What a role says; one JSON line each.
@@ -31,6 +33,7 @@ enum RoleEvent: Codable, Sendable {
     case standing(String)
     case offering(offered: UInt64, accepted: UInt64)
     case emitted(offered: UInt64, accepted: UInt64)
+    case relay(RelayReport)
     case failed(code: String, message: String)
 }
 

@@ -35,6 +35,7 @@ enum RoleRunner {
             switch configuration.kind {
             case .node: try await NodeRole(configuration: configuration, network: network, say: say).run(commands)
             case .emitter: try await EmitterRole(configuration: configuration, network: network, say: say).run(commands)
+            case .relay: try await RelayRole(say: say).run(commands)
             }
         } catch is CancellationError {
             return

@@ -1,0 +1,169 @@
+internal import Ferry
+internal import Foundation
+
+// Daemons on the move.
+extension SoakLeg {
+    /// Where a daemon is, as far as its nodes tell.
+    private enum Whereabouts {
+        case at(SoakNode, killCount: Int)
+        /// Somebody has not answered, or holds it without owning it.
+        case unsettled(String)
+        case nowhere
+    }
+
+    /// Looks in a row that find a daemon nowhere before it counts as gone: the answers of one look are not of one moment.
+    private static let looksBeforeGone = 6
+    /// The same where nobody who had it has died: it must not happen, and patience shows that it is no accident of timing.
+    private static let looksBeforeVanished = 20
+
+    /// Moves a daemon back and forth until the leg is over; one that dies with its node is replaced.
+    func keepMoving(_ place: SoakPlace) async {
+        var noise = Noise(state: seed &+ UInt64(place.index + 1) &* 0x5851_F42D_4C95_7F2D)
+        while !stopping.isRaised {
+            try? await Task.sleep(for: .milliseconds(Int(50 + noise.next() % 350)))
+            do {
+                if let owner = try await locate(place) {
+                    await move(place, from: owner, &noise)
+                } else {
+                    await bury(place)
+                    try await populate(place)
+                    record.count { $0.respawns += 1 }
+                }
+            } catch {
+                return record.violate("\(CommandFailure(describing: error).message)")
+            }
+        }
+    }
+
+    /// Waits until the daemon is active somewhere.
+    ///
+    /// - Returns: its owner; nil when it has died with a node that had it.
+    /// - Throws: when it is neither active nor gone for longer than any move takes.
+    func locate(_ place: SoakPlace) async throws -> SoakNode? {
+        let deadline = ContinuousClock.now + Self.moveBound
+        var missing = 0
+        while true {
+            switch await look(for: place) {
+            case .at(let node, let killCount):
+                place.settle(at: node, killCount: killCount)
+                guard let failure = place.life?.emitter.lastFailure else { return node }
+                record.violate("the daemon is active at \(node.name), but \(failure.message)")
+                return nil
+            case .nowhere:
+                missing += 1
+                if place.mayHaveDied(among: cast.nodes) {
+                    if missing >= Self.looksBeforeGone { return nil }
+                } else if missing >= Self.looksBeforeVanished {
+                    record.violate("daemon \(name(of: place)) is on no node, and none that had it has died")
+                    return nil
+                }
+            case .unsettled(let why):
+                missing = 0
+                guard ContinuousClock.now < deadline else {
+                    throw CommandFailure(code: "unsettled", message: "daemon \(name(of: place)) is owned by nobody for too long: \(why)")
+                }
+            }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private func name(of place: SoakPlace) -> String { place.life.map { "\($0.daemon.origin)" } ?? "?" }
+
+    private func look(for place: SoakPlace) async -> Whereabouts {
+        guard let origin = place.life?.daemon.origin else { return .nowhere }
+        if options.sabotage == .vanished, place.index == 0, record.counts.moves > 3 { return .nowhere }
+        let answers = await withTaskGroup(of: Answer.self) { group in
+            for node in cast.nodes {
+                group.addTask {
+                    let killCount = node.killCount
+                    guard node.condition == .serving else { return Answer(node: node, killCount: killCount) }
+                    let daemons = try? await node.ask(ControlRequest(.daemons)).daemons
+                    return Answer(
+                        node: node, killCount: killCount, hasAnswered: daemons != nil,
+                        line: daemons?.first { $0.origin == "\(origin)" })
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        if let owner = answers.filter({ $0.line?.state == "active" }).max(by: { $0.epoch < $1.epoch }) {
+            return .at(owner.node, killCount: owner.killCount)
+        }
+        let holders = answers.filter { ["fenced", "standby"].contains($0.line?.state) }
+        if !holders.isEmpty {
+            return .unsettled(holders.map { "\($0.line?.state ?? "") at \($0.node.name)" }.joined(separator: ", "))
+        }
+        let silent = answers.filter { !$0.hasAnswered }
+        if !silent.isEmpty { return .unsettled("no answer of " + silent.map(\.node.name).joined(separator: ", ")) }
+        return .nowhere
+    }
+
+    /// What one node says about one daemon.
+    private struct Answer: Sendable {
+        var node: SoakNode
+        var killCount: Int
+        var hasAnswered = false
+        var line: ControlReply.DaemonLine?
+
+        var epoch: UInt64 { line.flatMap { UInt64($0.epoch) } ?? 0 }
+    }
+
+    // MARK: One move
+
+    private func move(_ place: SoakPlace, from owner: SoakNode, _ noise: inout Noise) async {
+        guard let life = place.life else { return }
+        let others = cast.nodes.filter { $0 !== owner }
+        let target = others[Int(noise.next() % UInt64(others.count))]
+        let orchestrator =
+            switch noise.next() % 10 {
+            case 0..<6: owner
+            case 6..<9: target
+            default: cast.nodes[Int(noise.next() % UInt64(cast.nodes.count))]
+            }
+        place.trust([owner, target])
+        var request = ControlRequest(.migrate)
+        request.daemon = life.daemon.entity
+        request.to = target.endpoint
+        request.from = orchestrator === owner ? nil : owner.endpoint
+        request.mode = options.mode.next(&noise)
+        request.timeoutSeconds = 30
+        record.count { $0.moves += 1 }
+        switch await bounded(request, at: orchestrator) {
+        case .success(let reply): count(reply, "\(owner.name) → \(target.name), by \(orchestrator.name)")
+        // The orchestrator has died or is dead: how the move ends is seen by where the daemon is then.
+        case .failure: record.count { $0.unreported += 1 }
+        case nil: record.violate("a move of daemon \(life.daemon.origin) has not ended after \(Self.moveBound.seconds) s")
+        }
+    }
+
+    private func count(_ reply: ControlReply, _ move: String) {
+        let code = reply.error?.code
+        record.count { counts in
+            switch code {
+            case nil: counts.completed += 1
+            case "rolledBack": counts.rolledBack += 1
+            case "declined": counts.declined += 1
+            case "inDoubt": counts.inDoubt += 1
+            default: counts.unreported += 1
+            }
+        }
+        guard let error = reply.error, error.code != "rolledBack", error.code != "declined" else { return }
+        record.note("\(move): \(error.code): \(error.message)")
+        if error.message.isEmpty { record.violate("a move ended as \(error.code) without a reason") }
+    }
+
+    /// Asks, and gives up after the bound of all moves.
+    private func bounded(_ request: ControlRequest, at node: SoakNode) async -> Result<ControlReply, any Error>? {
+        await withTaskGroup(of: Result<ControlReply, any Error>?.self) { group in
+            group.addTask {
+                do { return .success(try await node.ask(request)) } catch { return .failure(error) }
+            }
+            group.addTask {
+                try? await Task.sleep(for: Self.moveBound)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+}
