@@ -10,7 +10,11 @@ public import FerryWire
 ///             └───────resume────────────────────────┘ epoch of the attempt plus one
 /// restore ──▶ standby ──activate──▶ active
 /// ```
-/// Fencing burns the attempt's epoch, so that no two releases ever carry one number, also if the attempt is given up.
+/// In live mode `freeze` marks an active daemon as taken by a move, which goes on processing; `fence` of that move, or `thaw`, follows.
+/// Freezing and fencing burn the attempt's epoch, so that no two releases ever carry one number, also if the attempt is given up.
+///
+/// Whoever is answered `hold` is remembered, one entry a lane and no more of them than lanes are kept: the host takes them with
+/// ``takeHeld()`` whenever the daemon serves again or has gone, and answers each with ``welcome(_:)``, so that nobody waits for a timer.
 ///
 /// Invalid input. Our bug: `processed` outside `active` or out of order stops the process. The peer's fault: an event that claims a
 /// predecessor below the cursor, or one lane more than the cap, is answered `violation`; one of a higher epoch than this node has ever
@@ -29,6 +33,10 @@ public struct OwnershipMachine: ~Copyable {
     private let limits: OwnershipLimits
     private var cursors: [OriginHash: UInt64]
     private var attemptEpoch = Epoch.none
+    /// A rule that is left out on purpose; nil but in tests.
+    package var defect: SeededDefect?
+    private var frozenFor: MigrationID?
+    private var held = HeldLanes()
 
     /// A daemon that is spawned here.
     public init(spawning daemon: EntityID, lineage: LineageID, epoch: Epoch = .first, limits: OwnershipLimits = .init()) {
@@ -72,8 +80,8 @@ public struct OwnershipMachine: ~Copyable {
         cursors.map { LaneCursor(emitter: $0.key, sequence: $0.value) }.sorted { $0.emitter < $1.emitter }
     }
 
-    /// Decides about an event; constant time, no allocation.
-    public func admit(_ event: borrowing LaneEvent, from emitter: OriginHash) -> LaneVerdict {
+    /// Decides about an event; constant time, no allocation but for an emitter that is held.
+    public mutating func admit(_ event: borrowing LaneEvent, from emitter: OriginHash) -> LaneVerdict {
         // Whoever emits under a later epoch was told so by a later owner: what this node would process, that one may have processed.
         guard event.epoch <= latestEpoch else { return .notHere }
         let known = cursors[emitter]
@@ -82,23 +90,41 @@ public struct OwnershipMachine: ~Copyable {
         switch standing {
         case .active(let epoch):
             if sequence <= cursor { return .acknowledge(cursor: cursor, epoch: epoch) }
+            if event.previous > cursor, defect == .gapAnswer { return .acknowledge(cursor: sequence, epoch: epoch) }
+            if event.previous > cursor, defect == .predecessor { return .process }
             if event.previous > cursor {
                 return event.previous < sequence ? .gap(cursor: cursor, epoch: epoch) : .violation
             }
-            guard event.previous == cursor, known != nil || cursors.count < limits.laneCount else { return .violation }
+            guard event.previous == cursor, known != nil || hasRoomForLane else { return .violation }
             return .process
         case .fenced(let epoch, let migration):
             // Processed before the fence, so also part of what was frozen.
             if sequence <= cursor { return .acknowledge(cursor: cursor, epoch: epoch) }
-            return .hold(migration: migration, retryAfter: limits.holdInterval)
+            if defect == .holdWhileFenced { return .acknowledge(cursor: sequence, epoch: epoch) }
+            return hold(emitter, migration)
         case .inDoubt(let epoch, let moved):
             return sequence <= cursor ? .acknowledge(cursor: cursor, epoch: epoch) : .moved(moved)
         case .moved(let moved):
-            return .moved(moved)
+            return defect == .movedStub ? .notHere : .moved(moved)
         case .standby(_, let migration):
-            return .hold(migration: migration, retryAfter: limits.holdInterval)
+            return hold(emitter, migration)
         }
     }
+
+    /// Refuses for now an event that `admit` let through: the move's log has no room for another input.
+    ///
+    /// - Returns: the hold; nil when no move has frozen the daemon.
+    public mutating func holdForRoom(_ emitter: OriginHash) -> LaneVerdict? { frozenFor.map { hold(emitter, $0) } }
+
+    private mutating func hold(_ emitter: OriginHash, _ migration: MigrationID) -> LaneVerdict {
+        held.insert(emitter, limit: limits.laneCount)
+        return .hold(migration: migration, retryAfter: limits.holdInterval)
+    }
+
+    /// The emitters that were answered `hold` since the last call, each once, in order; each is to be told ``welcome(_:)`` now.
+    public mutating func takeHeld() -> [OriginHash] { held.take() }
+
+    private var hasRoomForLane: Bool { cursors.count < limits.laneCount || defect == .laneCap }
 
     /// The latest epoch that an emitter can have heard of from, or through, this node.
     private var latestEpoch: Epoch {
@@ -111,15 +137,15 @@ public struct OwnershipMachine: ~Copyable {
     }
 
     /// Decides about a `hello`.
-    public func welcome(_ emitter: OriginHash) -> LaneVerdict {
+    public mutating func welcome(_ emitter: OriginHash) -> LaneVerdict {
         switch standing {
         case .active(let epoch):
             guard let cursor = cursors[emitter] else {
-                return cursors.count < limits.laneCount ? .welcome(cursor: 0, epoch: epoch) : .violation
+                return hasRoomForLane ? .welcome(cursor: 0, epoch: epoch) : .violation
             }
             return .welcome(cursor: cursor, epoch: epoch)
         case .fenced(_, let migration), .standby(_, let migration):
-            return .hold(migration: migration, retryAfter: limits.holdInterval)
+            return hold(emitter, migration)
         case .inDoubt(_, let moved), .moved(let moved):
             return .moved(moved)
         }
@@ -136,6 +162,17 @@ public struct OwnershipMachine: ~Copyable {
         return .acknowledge(cursor: sequence, epoch: epoch)
     }
 
+    /// Advances a lane's cursor over an event that a copy has replayed: the source's daemon has processed it, or thrown on it.
+    ///
+    /// - Returns: false, and nothing changes, when the event is not ahead of the cursor, or would open one lane more than the cap.
+    public mutating func replayed(emitter: OriginHash, sequence: UInt64) -> Bool {
+        guard case .standby = standing else { preconditionFailure("an event was replayed while \(standing)") }
+        let known = cursors[emitter]
+        guard sequence > known ?? 0, known != nil || cursors.count < limits.laneCount else { return false }
+        cursors[emitter] = sequence
+        return true
+    }
+
     // MARK: Moves
 
     /// The epoch that the next attempt would burn; nil once the numbers are used up.
@@ -146,8 +183,45 @@ public struct OwnershipMachine: ~Copyable {
         switch standing {
         case .fenced(_, let migration), .standby(_, let migration): migration
         case .inDoubt(_, let moved): moved.migration
-        case .active, .moved: nil
+        case .active: frozenFor
+        case .moved: nil
         }
+    }
+
+    /// Takes an active daemon for a move, which it goes on serving through, and burns the attempt's epoch; harmless when repeated.
+    ///
+    /// - Throws: as ``fence(_:epoch:)``.
+    public mutating func freeze(_ migration: MigrationID, epoch attempt: Epoch) throws(FailureReason) {
+        switch standing {
+        case .active:
+            guard frozenFor == nil else {
+                if frozenFor == migration, attempt == attemptEpoch { return }
+                throw FailureReason(.alreadyMigrating)
+            }
+            try burn(attempt)
+            frozenFor = migration
+        case .fenced, .inDoubt, .standby:
+            throw FailureReason(.alreadyMigrating)
+        case .moved:
+            throw FailureReason(.daemonNotFound, "the daemon has moved")
+        }
+    }
+
+    /// Gives up what ``freeze(_:epoch:)`` began, before the fence.
+    ///
+    /// - Returns: false, and nothing changes, unless the daemon is frozen for that very migration and serves.
+    public mutating func thaw(_ migration: MigrationID) -> Bool {
+        guard case .active = standing, frozenFor == migration else { return false }
+        frozenFor = nil
+        return true
+    }
+
+    private mutating func burn(_ attempt: Epoch) throws(FailureReason) {
+        guard attempt > highestBurntEpoch || defect == .epochAtFence else {
+            throw FailureReason(.protocolViolation, "epoch \(attempt) is burnt, the next is above \(highestBurntEpoch)")
+        }
+        if defect != .burntEpoch { highestBurntEpoch = attempt }
+        attemptEpoch = attempt
     }
 
     /// Stops processing for a move and burns its epoch; harmless when repeated for the same move.
@@ -157,14 +231,17 @@ public struct OwnershipMachine: ~Copyable {
     public mutating func fence(_ migration: MigrationID, epoch attempt: Epoch) throws(FailureReason) {
         switch standing {
         case .active(let epoch):
-            guard attempt > highestBurntEpoch else {
-                throw FailureReason(.protocolViolation, "epoch \(attempt) is burnt, the next is above \(highestBurntEpoch)")
+            if let frozenFor {
+                guard frozenFor == migration, attempt == attemptEpoch else { throw FailureReason(.alreadyMigrating) }
+            } else {
+                try burn(attempt)
             }
-            highestBurntEpoch = attempt
-            attemptEpoch = attempt
+            frozenFor = nil
             standing = .fenced(epoch, migration)
         case .fenced(_, migration) where attempt == attemptEpoch:
             return
+        case .fenced(let epoch, _) where defect == .oneAttempt:
+            standing = .fenced(epoch, migration)
         case .fenced, .inDoubt, .standby:
             throw FailureReason(.alreadyMigrating)
         case .moved:
@@ -191,7 +268,7 @@ public struct OwnershipMachine: ~Copyable {
             standing = .active(epoch)
             return epoch
         case .inDoubt(_, let moved) where moved.migration == migration:
-            guard let next = moved.epoch.advanced(by: 1) else { return nil }
+            guard let next = defect == .epochAfterCommit ? epoch : moved.epoch.advanced(by: 1) else { return nil }
             highestBurntEpoch = max(highestBurntEpoch, next)
             standing = .active(next)
             return next
