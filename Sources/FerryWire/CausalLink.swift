@@ -62,12 +62,15 @@ public struct CausalEvent: Hashable, Sendable {
     public var payload: [UInt8]
     /// When the owner took it in (inputs) or made it (outputs): Unix time in nanoseconds.
     public var receivedAt: UInt64
+    /// What it means; `data` for everything that net-mesh nodes exchange.
+    public var content: EventContent
 
-    /// Wraps the three fields.
-    public init(link: CausalLink, payload: [UInt8], receivedAt: UInt64) {
+    /// Wraps the fields.
+    public init(link: CausalLink, payload: [UInt8], receivedAt: UInt64, content: EventContent = .data) {
         self.link = link
         self.payload = payload
         self.receivedAt = receivedAt
+        self.content = content
     }
 }
 
@@ -75,11 +78,12 @@ extension CausalEvent {
     /// Bytes that an event without payload takes: link, payload length, receive time.
     static let minimumByteCount = CausalLink.byteCount + 4 + 8
 
-    /// Reads link, payload behind a 32-bit length, receive time.
+    /// Reads link, payload behind a 32-bit length, receive time: the layout of net-mesh, which knows data alone.
     init(from reader: inout ByteReader, payloadLimit: Int) throws(WireError) {
         link = try reader.read("event link")
         payload = try reader.readBytes32(limit: payloadLimit, "event payload")
         receivedAt = try reader.readUInt64("event time")
+        content = .data
     }
 
     /// Writes link, payload behind a 32-bit length, receive time.

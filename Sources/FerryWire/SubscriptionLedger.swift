@@ -72,6 +72,27 @@ public struct SubscriptionLedger: Hashable, Sendable {
     public init(decoding bytes: RawSpan) throws(WireError) {
         guard bytes.byteCount > 0 else { return }
         var reader = ByteReader(bytes)
+        let read = try Self.readEntries(&reader)
+        try reader.finish("subscription ledger")
+        let sorted = read.enumerated().sorted { left, right in
+            left.element.precedes(right.element) || (!right.element.precedes(left.element) && left.offset < right.offset)
+        }
+        entries.reserveCapacity(read.count)
+        for (_, entry) in sorted {
+            if let last = entries.last, !last.precedes(entry) { entries.removeLast() }
+            entries.append(entry)
+        }
+    }
+
+    /// Reads a ledger as Ferry writes it: sorted, every pair once.
+    init(canonicalFrom reader: inout ByteReader) throws(WireError) {
+        entries = try Self.readEntries(&reader)
+        for (entry, next) in zip(entries, entries.dropFirst()) where !entry.precedes(next) {
+            throw WireError(.notCanonical, "subscriptions are not sorted")
+        }
+    }
+
+    private static func readEntries(_ reader: inout ByteReader) throws(WireError) -> [Entry] {
         let count = try reader.readCount(limit: .max, minimumByteCount: 8 + 2 + 1, "subscriptions")
         var read: [Entry] = []
         read.reserveCapacity(count)
@@ -83,15 +104,7 @@ public struct SubscriptionLedger: Hashable, Sendable {
             let token = try reader.readFlag("token flag") ? try reader.readBytes16(limit: .max, "channel token") : nil
             read.append(Entry(publisher: publisher, channel: channel, token: token))
         }
-        try reader.finish("subscription ledger")
-        let sorted = read.enumerated().sorted { left, right in
-            left.element.precedes(right.element) || (!right.element.precedes(left.element) && left.offset < right.offset)
-        }
-        entries.reserveCapacity(read.count)
-        for (_, entry) in sorted {
-            if let last = entries.last, !last.precedes(entry) { entries.removeLast() }
-            entries.append(entry)
-        }
+        return read
     }
 }
 

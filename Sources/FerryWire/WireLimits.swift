@@ -25,21 +25,27 @@ public enum WireLimits {
     public static let messageByteCount = 1 << 20
     /// Payload bytes of one event: whatever carries it fits a message.
     public static let eventPayloadByteCount = (1 << 20) - (1 << 10)
-    /// Payload bytes of one output of a daemon: the last one travels in the snapshot header, beside as many cursors and as long a
-    /// subscription ledger as there may be.
-    public static let outputPayloadByteCount = 240 << 10
+    /// Payload bytes of one output of a daemon: the last one travels in the snapshot header, beside as many cursors, bindings, hints and
+    /// unacknowledged outputs as there may be.
+    public static let outputPayloadByteCount = 128 << 10
     /// Move-log entries in one `BufferedEvents` of the Ferry profile.
     public static let bufferedEventCount = 16_384
     /// Lanes whose cursors a Release or a snapshot header lists.
-    public static let cursorCount = 32_768
+    public static let cursorCount = 16_384
     /// Subscribers whose lanes a snapshot header lists.
-    public static let outputLaneCount = 4_096
-    /// Unacknowledged outputs of one lane in a snapshot header.
-    public static let unacknowledgedOutputCount = 16_384
+    public static let outputLaneCount = 1_024
+    /// Unacknowledged outputs in a snapshot header, one per output and subscriber that waits for it.
+    public static let unacknowledgedOutputCount = 8_192
+    /// Bytes of the different outputs among them.
+    public static let unacknowledgedByteCount = 288 << 10
+    /// Owner hints in a snapshot header.
+    public static let ownerHintCount = 256
+    /// UTF-8 bytes of the address in one of them.
+    public static let hintAddressByteCount = 64
     /// Bytes of a snapshot header: with everything around it, it fits a message.
     public static let snapshotHeaderByteCount = (1 << 20) - (4 << 10)
-    /// Bytes of a subscription ledger in a snapshot header.
-    public static let bindingsByteCount = 256 << 10
+    /// Bytes of the bindings in a snapshot header.
+    public static let bindingsByteCount = 96 << 10
     /// Plain bytes of a state.
     public static let stateByteCount: UInt64 = 1 << 48
     /// UTF-8 bytes of a text that only a person reads: the message of a failure, the cause of a stall. Longer ones are clipped.

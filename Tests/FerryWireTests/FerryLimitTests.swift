@@ -28,19 +28,19 @@ struct FerryLimitTests {
                 Sample.lane(.event(LaneEvent(epoch: .first, previous: 0, link: Sample.event(1).link, payload: payload))),
                 refusedWith: code)
             check(
-                message(.bufferedEvents(BufferedEvents(firstIndex: 1, events: [Sample.event(1, byteCount: count)]))), refusedWith: code)
+                message(.bufferedEvents(BufferedEvents(firstIndex: 1, entries: [Sample.entry(1, byteCount: count)]))), refusedWith: code)
         }
     }
 
     @Test("a message that would exceed what a session takes is not encoded")
     func messageSize() throws {
-        let half = Sample.event(1, byteCount: WireLimits.messageByteCount / 2)
-        let whole = message(.bufferedEvents(BufferedEvents(firstIndex: 1, events: [half, half])))
+        let half = Sample.entry(1, byteCount: WireLimits.messageByteCount / 2)
+        let whole = message(.bufferedEvents(BufferedEvents(firstIndex: 1, entries: [half, half])))
         check(whole, refusedWith: .limitExceeded)
-        let empty = try message(.bufferedEvents(BufferedEvents(firstIndex: 1, events: [Sample.event(1, byteCount: 0)]))).measured()
-        let rest = WireLimits.messageByteCount - empty - CausalLink.byteCount - 12 - half.payload.count
-        let filling = [half, Sample.event(2, byteCount: rest)]
-        let full = message(.bufferedEvents(BufferedEvents(firstIndex: 1, events: filling)))
+        let empty = try message(.bufferedEvents(BufferedEvents(firstIndex: 1, entries: [Sample.entry(1, byteCount: 0)]))).measured()
+        let rest = WireLimits.messageByteCount - empty - CausalLink.byteCount - 21 - half.event.payload.count
+        let filling = [half, Sample.entry(2, byteCount: rest)]
+        let full = message(.bufferedEvents(BufferedEvents(firstIndex: 1, entries: filling)))
         #expect(try full.measured() == WireLimits.messageByteCount)
         check(full, refusedWith: nil)
     }
@@ -48,8 +48,8 @@ struct FerryLimitTests {
     @Test("a part of the move log has at most 16,384 entries")
     func bufferedEvents() {
         for (count, code): (Int, WireError.Code?) in [(16_384, nil), (16_385, .limitExceeded)] {
-            let events = [CausalEvent](repeating: Sample.event(1, byteCount: 0), count: count)
-            check(message(.bufferedEvents(BufferedEvents(firstIndex: 1, events: events))), refusedWith: code)
+            let entries = [LoggedInput](repeating: Sample.entry(1, byteCount: 0), count: count)
+            check(message(.bufferedEvents(BufferedEvents(firstIndex: 1, entries: entries))), refusedWith: code)
         }
     }
 
@@ -57,10 +57,10 @@ struct FerryLimitTests {
         (0..<count).map { LaneCursor(emitter: OriginHash(rawValue: UInt64($0)), sequence: 1) }
     }
 
-    @Test("a release lists at most 32,768 cursors, sorted, no emitter twice")
+    @Test("a release lists at most 16,384 cursors, sorted, no emitter twice")
     func releaseCursors() {
         var release = Sample.release
-        for (count, code): (Int, WireError.Code?) in [(0, nil), (32_768, nil), (32_769, .limitExceeded)] {
+        for (count, code): (Int, WireError.Code?) in [(0, nil), (16_384, nil), (16_385, .limitExceeded)] {
             release.cursors = cursors(count)
             check(release, refusedWith: code)
         }
@@ -73,19 +73,40 @@ struct FerryLimitTests {
     @Test("the largest release fits a message, figures and all")
     func largestRelease() throws {
         var figures = Sample.figures
-        figures.release.release.cursors = cursors(32_768)
+        figures.release.release.cursors = cursors(16_384)
         #expect(try message(.cleanupComplete(figures)).measured() < WireLimits.messageByteCount)
     }
 
-    @Test("a daemon's longest output fits a snapshot header beside all the cursors and the longest bindings")
+    @Test("a daemon's longest output fits a snapshot header beside all cursors, lanes, outputs and hints and the longest bindings")
     func longestOutput() throws {
         var header = Sample.header
         header.kind = DaemonKind(name: String(repeating: "k", count: WireLimits.kindNameByteCount), schemaVersion: .max)
         header.cursors = cursors(WireLimits.cursorCount)
-        header.outputLanes = []
+        let typical = Sample.event(1, byteCount: 0).typedByteCount
+        let outputs = (1...8).map { Sample.event($0, byteCount: WireLimits.unacknowledgedByteCount / 8 - typical) }
+        header.outputLanes = (0..<WireLimits.outputLaneCount).map {
+            OutputLaneState(subscriber: OriginHash(rawValue: UInt64($0)), acknowledged: 0, unacknowledged: outputs)
+        }
+        header.ownerHints = (0..<WireLimits.ownerHintCount).map {
+            let address = String(repeating: "a", count: WireLimits.hintAddressByteCount)
+            return OwnerHint(daemon: OriginHash(rawValue: UInt64($0)), node: Sample.fixed(1), epoch: .first, address: address)
+        }
         header.bindings = [UInt8](repeating: 1, count: WireLimits.bindingsByteCount)
         header.headPayload = [UInt8](repeating: 2, count: WireLimits.outputPayloadByteCount)
         check(header, refusedWith: nil)
+    }
+
+    @Test("unacknowledged outputs have at most 288 KiB, each counted once")
+    func outputBytes() {
+        var header = Sample.header
+        for (excess, code): (Int, WireError.Code?) in [(0, nil), (1, .limitExceeded)] {
+            let empty = Sample.event(1, byteCount: 0).typedByteCount
+            let output = Sample.event(1, byteCount: WireLimits.unacknowledgedByteCount - empty + excess)
+            header.outputLanes = (0..<2).map {
+                OutputLaneState(subscriber: OriginHash(rawValue: UInt64($0)), acknowledged: 0, unacknowledged: [output])
+            }
+            check(header, refusedWith: code)
+        }
     }
 
     @Test("a snapshot header fits a message together with the longest order")
@@ -120,18 +141,36 @@ struct FerryLimitTests {
             let events = (0..<count).map { Sample.event(UInt64($0 + 1), byteCount: 0) }
             return [OutputLaneState(subscriber: OriginHash(rawValue: 1), acknowledged: 0, unacknowledged: events)]
         }
-        check(header { $0.cursors = cursors(32_768) }, refusedWith: nil)
-        check(header { $0.cursors = cursors(32_769) }, refusedWith: .limitExceeded)
+        // 1,024 lanes that wait for the same outputs, each of which travels once.
+        func shared(_ count: Int) -> [OutputLaneState] {
+            let events = (1...9).map { Sample.event($0) }
+            return (0..<1_024).map { index in
+                let share = (count + index) / 1_024
+                return OutputLaneState(subscriber: OriginHash(rawValue: UInt64(index)), acknowledged: 0, unacknowledged: Array(events[..<share]))
+            }
+        }
+        func hints(_ count: Int) -> [OwnerHint] {
+            (0..<count).map { OwnerHint(daemon: OriginHash(rawValue: UInt64($0)), node: Sample.fixed(1), epoch: .first, address: "") }
+        }
+        check(header { $0.cursors = cursors(16_384) }, refusedWith: nil)
+        check(header { $0.cursors = cursors(16_385) }, refusedWith: .limitExceeded)
         check(header { $0.cursors.reverse() }, refusedWith: .notCanonical)
-        check(header { $0.outputLanes = lanes(4_096) }, refusedWith: nil)
-        check(header { $0.outputLanes = lanes(4_097) }, refusedWith: .limitExceeded)
+        check(header { $0.outputLanes = lanes(1_024) }, refusedWith: nil)
+        check(header { $0.outputLanes = lanes(1_025) }, refusedWith: .limitExceeded)
         check(header { $0.outputLanes.reverse() }, refusedWith: .notCanonical)
-        check(header { $0.outputLanes = outputs(16_384) }, refusedWith: nil)
-        check(header { $0.outputLanes = outputs(16_385) }, refusedWith: .limitExceeded)
+        check(header { $0.outputLanes = outputs(6_553) }, refusedWith: nil)
+        check(header { $0.outputLanes = outputs(6_554) }, refusedWith: .limitExceeded)
+        check(header { $0.outputLanes = shared(8_192) }, refusedWith: nil)
+        check(header { $0.outputLanes = shared(8_193) }, refusedWith: .limitExceeded)
+        check(header { $0.ownerHints = hints(256) }, refusedWith: nil)
+        check(header { $0.ownerHints = hints(257) }, refusedWith: .limitExceeded)
+        check(header { $0.ownerHints = hints(2).reversed() }, refusedWith: .notCanonical)
+        check(header { $0.ownerHints[0].address = String(repeating: "a", count: 64) }, refusedWith: nil)
+        check(header { $0.ownerHints[0].address = String(repeating: "a", count: 65) }, refusedWith: .limitExceeded)
         check(header { $0.outputLanes[0].unacknowledged.reverse() }, refusedWith: .notCanonical)
         check(header { $0.outputLanes[0].acknowledged = 8 }, refusedWith: .notCanonical)
-        check(header { $0.bindings = [UInt8](repeating: 0, count: 256 << 10) }, refusedWith: nil)
-        check(header { $0.bindings = [UInt8](repeating: 0, count: 256 << 10 + 1) }, refusedWith: .limitExceeded)
+        check(header { $0.bindings = [UInt8](repeating: 0, count: 96 << 10) }, refusedWith: nil)
+        check(header { $0.bindings = [UInt8](repeating: 0, count: 96 << 10 + 1) }, refusedWith: .limitExceeded)
     }
 
     @Test("a header is of one daemon, and nothing precedes genesis")
@@ -180,7 +219,7 @@ struct FerryLimitTests {
 
     @Test("a claimed count or length beyond the bytes at hand is refused before anything is stored")
     func claims() throws {
-        let events = try message(.bufferedEvents(BufferedEvents(firstIndex: 1, events: []))).encoded()
+        let events = try message(.bufferedEvents(BufferedEvents(firstIndex: 1, entries: []))).encoded()
         for (count, code): ([UInt8], WireError.Code) in [
             ([1, 0, 0, 0], .truncated), ([0, 0x40, 0, 0], .truncated), ([1, 0x40, 0, 0], .limitExceeded),
             ([0xFF, 0xFF, 0xFF, 0xFF], .limitExceeded),

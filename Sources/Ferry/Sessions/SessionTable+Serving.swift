@@ -158,7 +158,7 @@ extension LaneMessage {
     var isAnswer: Bool {
         switch body {
         case .hello, .event: false
-        case .welcome, .acknowledgement, .gap, .hold, .moved, .notHere, .violation: true
+        case .welcome, .acknowledgement, .gap, .hold, .moved, .notHere, .violation, .unproven: true
         }
     }
 }

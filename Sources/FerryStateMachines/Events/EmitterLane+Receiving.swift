@@ -29,7 +29,7 @@ extension EmitterLane {
         case .moved(let moved):
             follow(moved, crypto: crypto)
         case .notHere:
-            guard node == belief.node, phase != .discovering else { return }
+            guard node == belief.node, phase != .discovering, defect != .discovery else { return }
             attemptCount = max(attemptCount, 1)
             phase = .discovering
             helloIsDue = true
@@ -44,6 +44,7 @@ extension EmitterLane {
 
     /// Whether an answer counts, taking over the pair that it proves when it is newer.
     private mutating func believe(_ node: NodeKey, _ epoch: Epoch) -> Bool {
+        if defect == .staleAnswer { return true }
         if epoch > belief.epoch {
             // An acknowledgement that nobody asked for would let any peer take the lane over.
             guard node == belief.node || isAsking else { return false }
@@ -136,7 +137,8 @@ extension EmitterLane {
 
     private mutating func follow(_ moved: Moved, crypto: CryptoProvider) {
         guard moved.daemon.originHash == daemon, moved.epoch > belief.epoch, HandOverProofs.isValid(moved, crypto: crypto) else { return }
-        belief = OwnerBelief(node: moved.target, address: moved.targetAddress, epoch: moved.epoch)
+        belief = OwnerBelief(
+            node: defect == .beliefIsPair ? belief.node : moved.target, address: moved.targetAddress, epoch: moved.epoch)
         rewoundAt = nil
         attemptCount = 0
         retryAt = nil

@@ -50,6 +50,8 @@ public struct EmitterLane: ~Copyable {
     public internal(set) var waitingByteCount = 0
 
     let limits: EmitterLimits
+    /// A rule that is left out on purpose; nil but in tests.
+    package var defect: SeededDefect?
     var phase = Phase.opening
     var chain: ChainBuilder
     /// The highest sequence known to be processed; nil until the lane has been welcomed once.
@@ -101,7 +103,8 @@ public struct EmitterLane: ~Copyable {
 
     /// Whether ``enqueue(_:now:)`` would take an event of this size now.
     public func hasRoom(forByteCount byteCount: Int) -> Bool {
-        waiting.isEmpty || (waiting.count < limits.windowEventCount && waitingByteCount + byteCount <= limits.windowByteCount)
+        waiting.isEmpty || defect == .window
+            || (waiting.count < limits.windowEventCount && waitingByteCount + byteCount <= limits.windowByteCount)
     }
 
     /// Takes an event into the window.
@@ -127,7 +130,7 @@ public struct EmitterLane: ~Copyable {
             guard helloIsDue else { return nil }
             helloIsDue = false
             arm(now)
-            let hello = LaneMessage(emitter: emitter, daemon: daemon, body: .hello)
+            let hello = LaneMessage(emitter: emitter, daemon: daemon, body: .hello())
             guard phase == .opening, let node = belief.node else {
                 isAsking = true
                 return LaneTransmission(message: hello, destination: .everyone)
@@ -163,7 +166,7 @@ public struct EmitterLane: ~Copyable {
             return
         }
         attemptCount += 1
-        if attemptCount >= limits.attemptsBeforeDiscovery { phase = .discovering }
+        if attemptCount >= limits.attemptsBeforeDiscovery, defect != .discovery { phase = .discovering }
         rewind()
     }
 

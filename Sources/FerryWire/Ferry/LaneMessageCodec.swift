@@ -11,6 +11,7 @@ extension LaneMessage.Body {
         case .moved: 7
         case .notHere: 8
         case .violation: 9
+        case .unproven: 10
         }
     }
 }
@@ -31,20 +32,23 @@ extension LaneMessage: WireEncodable, WireDecodable {
             sink.append(fixed: migration)
             sink.append(littleEndian: retryAfterNanoseconds)
         case .moved(let moved): moved.encode(into: &sink)
-        case .hello, .notHere, .violation: break
+        case .hello(let credential):
+            sink.append(flag: credential != nil)
+            if let credential { credential.encode(into: &sink) }
+        case .notHere, .violation, .unproven: break
         }
     }
 
-    /// Reads a lane message; only an event's payload and a redirection's address are allocated.
+    /// Reads a lane message; only an event's payload and channel and a redirection's address are allocated.
     ///
-    /// - Throws: `.truncated`, `.unknownVersion`, `.unknownType`, `.limitExceeded`, `.inconsistent`, `.invalidText`.
+    /// - Throws: `.truncated`, `.unknownVersion`, `.unknownType`, `.limitExceeded`, `.inconsistent`, `.invalidText`, `.invalidValue`.
     public init(from reader: inout ByteReader) throws(WireError) {
         try reader.readFerryVersion()
         let type = try reader.readUInt8("lane message type")
         emitter = OriginHash(rawValue: try reader.readUInt64("emitter"))
         daemon = OriginHash(rawValue: try reader.readUInt64("daemon"))
         switch type {
-        case 1: body = .hello
+        case 1: body = .hello(try reader.readFlag("credential flag") ? try LaneCredential(from: &reader) : nil)
         case 2: body = .welcome(cursor: try reader.readUInt64("cursor"), epoch: try reader.readEpoch())
         case 3: body = .event(try LaneEvent(from: &reader))
         case 4: body = .acknowledgement(cursor: try reader.readUInt64("cursor"), epoch: try reader.readEpoch())
@@ -53,6 +57,7 @@ extension LaneMessage: WireEncodable, WireDecodable {
         case 7: body = .moved(try Moved(from: &reader))
         case 8: body = .notHere
         case 9: body = .violation
+        case 10: body = .unproven
         default: throw WireError(.unknownType, "lane message type \(type)")
         }
     }
@@ -61,15 +66,23 @@ extension LaneMessage: WireEncodable, WireDecodable {
 extension LaneEvent {
     fileprivate func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
         sink.append(littleEndian: epoch.rawValue)
+        sink.append(littleEndian: emitterEpoch.rawValue)
         sink.append(littleEndian: previous)
         sink.append(fixed: link)
+        sink.require(content.travelsOnLanes, Self.foreignContent)
+        content.encode(into: &sink)
         sink.append(length32: payload, limit: WireLimits.eventPayloadByteCount, "event payload")
     }
 
     fileprivate init(from reader: inout ByteReader) throws(WireError) {
         epoch = try reader.readEpoch()
+        emitterEpoch = try reader.readEpoch()
         previous = try reader.readUInt64("previous sequence")
         link = try reader.read("event link")
+        content = try EventContent(from: &reader)
+        guard content.travelsOnLanes else { throw Self.foreignContent }
         payload = try reader.readBytes32(limit: WireLimits.eventPayloadByteCount, "event payload")
     }
+
+    private static var foreignContent: WireError { WireError(.invalidValue, "event content that belongs into a move log") }
 }

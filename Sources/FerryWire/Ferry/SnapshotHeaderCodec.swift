@@ -25,7 +25,7 @@ extension StateSummary: WireEncodable, WireDecodable {
 }
 
 extension [LaneCursor] {
-    /// Writes `count u32`, then `emitter u64 | sequence u64` each, sorted by emitter.
+    /// Writes `count u32`, then `emitter u64 | sequence u64 | emitter's epoch u64` each, sorted by emitter.
     func encodeCursors(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
         sink.append(count32: count, limit: WireLimits.cursorCount, "cursors")
         var last: OriginHash?
@@ -34,87 +34,19 @@ extension [LaneCursor] {
             last = cursor.emitter
             sink.append(littleEndian: cursor.emitter.rawValue)
             sink.append(littleEndian: cursor.sequence)
+            sink.append(littleEndian: cursor.emitterEpoch.rawValue)
         }
     }
 
     init(cursorsFrom reader: inout ByteReader) throws(WireError) {
-        let count = try reader.readCount(limit: WireLimits.cursorCount, minimumByteCount: 16, "cursors")
+        let count = try reader.readCount(limit: WireLimits.cursorCount, minimumByteCount: 24, "cursors")
         self.init()
         reserveCapacity(count)
         for _ in 0..<count {
             let emitter = OriginHash(rawValue: try reader.readUInt64("cursor emitter"))
             if let last, last.emitter >= emitter { throw WireError(.notCanonical, "cursors are not sorted by emitter") }
-            append(LaneCursor(emitter: emitter, sequence: try reader.readUInt64("cursor")))
-        }
-    }
-}
-
-extension OutputLaneState {
-    /// Subscriber, acknowledged sequence, count of outputs.
-    fileprivate static let minimumByteCount = 8 + 8 + 4
-
-    fileprivate func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
-        sink.append(littleEndian: subscriber.rawValue)
-        sink.append(littleEndian: acknowledged)
-        sink.append(count32: unacknowledged.count, limit: WireLimits.unacknowledgedOutputCount, "unacknowledged outputs")
-        var last = acknowledged
-        for event in unacknowledged {
-            sink.require(event.link.sequence > last, Self.disorder)
-            last = event.link.sequence
-            event.encode(into: &sink, payloadLimit: WireLimits.eventPayloadByteCount)
-        }
-    }
-
-    fileprivate init(from reader: inout ByteReader) throws(WireError) {
-        subscriber = OriginHash(rawValue: try reader.readUInt64("subscriber"))
-        acknowledged = try reader.readUInt64("acknowledged sequence")
-        let count = try reader.readCount(
-            limit: WireLimits.unacknowledgedOutputCount, minimumByteCount: CausalEvent.minimumByteCount, "unacknowledged outputs")
-        unacknowledged = []
-        unacknowledged.reserveCapacity(count)
-        var last = acknowledged
-        for _ in 0..<count {
-            let event = try CausalEvent(from: &reader, payloadLimit: WireLimits.eventPayloadByteCount)
-            guard event.link.sequence > last else { throw Self.disorder }
-            last = event.link.sequence
-            unacknowledged.append(event)
-        }
-    }
-
-    private static var disorder: WireError { WireError(.notCanonical, "unacknowledged outputs are not in order") }
-}
-
-extension [OutputLaneState] {
-    /// H("ferry-output-lanes", canonical lanes), as a Release states it.
-    ///
-    /// - Throws: `.limitExceeded`, `.notCanonical` when lanes or outputs are out of order.
-    public func digest() throws(WireError) -> FixedBytes32 {
-        var counter = ByteCounter()
-        encodeLanes(into: &counter)
-        if let violation = counter.violation { throw violation }
-        return FixedBytes32(label: "ferry-output-lanes", [UInt8](rawCapacity: counter.byteCount) { encodeLanes(into: &$0) })
-    }
-
-    /// Writes `count u32`, then the lanes, sorted by subscriber.
-    fileprivate func encodeLanes(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
-        sink.append(count32: count, limit: WireLimits.outputLaneCount, "output lanes")
-        var last: OriginHash?
-        for lane in self {
-            sink.require(last.map { $0 < lane.subscriber } ?? true, WireError(.notCanonical, "lanes are not sorted by subscriber"))
-            last = lane.subscriber
-            lane.encode(into: &sink)
-        }
-    }
-
-    fileprivate init(lanesFrom reader: inout ByteReader) throws(WireError) {
-        let count = try reader.readCount(
-            limit: WireLimits.outputLaneCount, minimumByteCount: OutputLaneState.minimumByteCount, "output lanes")
-        self.init()
-        reserveCapacity(count)
-        for _ in 0..<count {
-            let lane = try OutputLaneState(from: &reader)
-            if let last, last.subscriber >= lane.subscriber { throw WireError(.notCanonical, "lanes are not sorted by subscriber") }
-            append(lane)
+            let sequence = try reader.readUInt64("cursor")
+            append(LaneCursor(emitter: emitter, sequence: sequence, emitterEpoch: try reader.readEpoch()))
         }
     }
 }
@@ -143,6 +75,7 @@ extension SnapshotHeader: WireEncodable, WireDecodable {
         cursors.encodeCursors(into: &sink)
         outputLanes.encodeLanes(into: &sink)
         sink.append(length32: bindings, limit: WireLimits.bindingsByteCount, "bindings")
+        ownerHints.encodeHints(into: &sink)
         sink.append(littleEndian: createdAt)
     }
 
@@ -165,6 +98,7 @@ extension SnapshotHeader: WireEncodable, WireDecodable {
         cursors = try [LaneCursor](cursorsFrom: &reader)
         outputLanes = try [OutputLaneState](lanesFrom: &reader)
         bindings = try reader.readBytes32(limit: WireLimits.bindingsByteCount, "bindings")
+        ownerHints = try [OwnerHint](hintsFrom: &reader)
         createdAt = try reader.readUInt64("creation time")
         if let violation { throw violation }
         guard reader.offset - start <= Self.maximumByteCount else { throw WireError(.limitExceeded, "snapshot header") }
