@@ -31,7 +31,11 @@ extension MoveInterpreter {
         core.metrics.refused(dispatcher.counters)
         core.logger.info(
             "a move has ended", metadata: ["migration": "\(migration)", "role": "\(role)", "outcome": "\(outcome.label)"])
-        if role == .source { departures[migration] = nil }
+        if role == .source {
+            departures[migration] = nil
+            stopShipping(migration)
+        }
+        if role == .orchestrator { endPlan(migration, outcome) }
         if role != .orchestrator {
             let journal = core.journal
             Task { try? await journal.close(migration) }
@@ -53,6 +57,8 @@ extension MoveInterpreter {
             fail(migration, role, FerryError(.declined, "the move was declined: \(explained(reason, migration))", cause: reason))
         case .lost(let reason):
             fail(migration, role, FerryError(.failed, "the source has lost the daemon: \(reason)", cause: reason))
+        case .forgotten(let reason):
+            fail(migration, role, FerryError(.failed, "how the move ended is forgotten: \(reason)", cause: reason))
         }
     }
 
@@ -107,7 +113,7 @@ extension MoveInterpreter {
     }
 
     private func complete(_ migration: MigrationID) {
-        guard let move = orders.removeValue(forKey: migration), let confirmation = move.confirmation else { return }
+        guard let move = remove(migration), let confirmation = move.confirmation else { return }
         move.span.end()
         move.handle.end(Self.report(confirmation.figures, move))
     }
@@ -117,10 +123,15 @@ extension MoveInterpreter {
         if let daemon {
             for observer in core.observers { observer.daemonFailed(daemon.originHash, error: error) }
         }
-        guard role == .orchestrator, let move = orders.removeValue(forKey: migration) else { return }
+        guard role == .orchestrator, let move = remove(migration) else { return }
         move.span.setStatus(SpanStatus(code: .error, message: error.code.description))
         move.span.end()
         move.handle.end(.failure(error))
+    }
+
+    private func remove(_ migration: MigrationID) -> OrderedMove? {
+        successors[orders[migration]?.handle.migration ?? migration] = nil
+        return orders.removeValue(forKey: migration)
     }
 
     private static func report(_ figures: MoveFigures?, _ move: OrderedMove) -> Result<MigrationReport, FerryError> {
@@ -133,7 +144,9 @@ extension MoveInterpreter {
                 migration: move.order.migration, daemon: move.order.daemon.originHash, source: move.order.source,
                 target: move.order.target, epoch: figures.take.epoch, stateByteCount: figures.stateByteCount,
                 wireByteCount: figures.wireByteCount, duration: .nanoseconds(Int64(clamping: figures.durationNanoseconds)), pause: pause,
-                longestStall: pause, rounds: Int(figures.rounds), determinism: .unverified,
+                longestStall: pause, predictedDuration: figures.predictedDurationNanoseconds.asPrediction,
+                predictedPause: figures.predictedPauseNanoseconds.asPrediction, replayedInputCount: figures.replayedInputCount,
+                rounds: Int(figures.rounds), mode: move.order.mode, determinism: figures.release.release.determinism,
                 receipt: MoveReceipt(release: figures.release, take: figures.take)))
     }
 
@@ -144,7 +157,8 @@ extension MoveInterpreter {
             MoveStatus(
                 migration: view.migration, daemon: view.daemon.originHash, role: view.role, source: view.source, target: view.target,
                 phase: view.phase, elapsed: now - view.startedAt, ageInPhase: now - view.phaseEnteredAt, byteCount: view.byteCount,
-                totalByteCount: view.totalByteCount, retryCount: view.retryCount, stall: view.stall, bound: view.bound,
+                totalByteCount: view.totalByteCount, bytesPerSecond: view.bytesPerSecond, replayLag: view.replayLag,
+                estimatedPause: view.estimatedPause, retryCount: view.retryCount, stall: view.stall, bound: view.bound,
                 result: view.outcome?.label ?? (view.isInDoubt ? "inDoubt" : nil))
         }
     }

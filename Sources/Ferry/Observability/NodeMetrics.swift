@@ -43,7 +43,7 @@ extension MoveOutcome {
         case .rolledBack: "rolledBack"
         case .rolledBackAfterCommit: "rolledBack"
         case .declined: "declined"
-        case .lost: "failed"
+        case .lost, .forgotten: "failed"
         }
     }
 }

@@ -1,8 +1,8 @@
-internal import FerryWire
+package import FerryWire
 
 extension FerryMessage.Body {
     /// Who may hear this from whom. A node that plays two roles may be addressed in both at once.
-    var receivers: [(receiver: MoveRole, sender: MoveRole)] {
+    package var receivers: [(receiver: MoveRole, sender: MoveRole)] {
         switch self {
         case .plan: [(.source, .orchestrator), (.target, .orchestrator)]
         case .planReply, .progress: [(.orchestrator, .source), (.orchestrator, .target)]

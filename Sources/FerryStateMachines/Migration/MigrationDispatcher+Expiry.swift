@@ -24,7 +24,8 @@ extension SourceMachine {
     /// Whether the order's expiry still ends the attempt.
     var canLapse: Bool {
         switch state {
-        case .describing, .offered, .fencing, .opening, .streaming, .releasing, .released: !environment.lacks(.expiryBeforeCommit)
+        case .describing, .offered, .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released:
+            !environment.lacks(.expiryBeforeCommit)
         case .committing, .committed, .taking, .done, .resuming, .abandoned, .declined: false
         }
     }

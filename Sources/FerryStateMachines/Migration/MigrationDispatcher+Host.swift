@@ -2,28 +2,7 @@ public import FerryWire
 
 // What the host tells the dispatcher: its own wishes and the results of actions.
 extension MigrationDispatcher {
-    // MARK: Orders
-
-    /// Begins a move as its orchestrator; progress and outcome come as actions.
-    ///
-    /// - Returns: the attempt's id; ``MoveOrder/migration``.
-    /// - Throws: `.unauthorized` when the order names another orchestrator, `.protocolViolation` when source and target are one node,
-    ///   `.orderExpired`, `.alreadyMigrating` when the attempt is known already, `.noCapacity` at a cap.
-    @discardableResult
-    public mutating func order(_ order: MoveOrder, now: Timestamp, wallClock: UInt64) throws(FailureReason) -> MigrationID {
-        guard order.orchestrator == environment.localKey else {
-            throw FailureReason(.unauthorized, "the order names another orchestrator")
-        }
-        try check(order, wallClock: wallClock)
-        let migration = order.migration
-        guard slots[migration] == nil else { throw FailureReason(.alreadyMigrating, "this attempt was ordered before") }
-        try makeRoom(for: .orchestrator, wallClock: wallClock)
-        let slot = insert(MoveAttempt(order: order))
-        slot.orchestrator = OrchestratorMachine(attempt: slot.attempt, environment: environment, now: now)
-        slot.orchestrator?.start(now: now, &effects)
-        drainLoopback(now: now, wallClock: wallClock)
-        return migration
-    }
+    // MARK: Wishes
 
     /// Asks for a move to be given up, from whatever role this node plays; `cancelRefused` or `ended` follows.
     ///
@@ -43,6 +22,7 @@ extension MigrationDispatcher {
 
     /// A session with a peer was established: what it has not answered is sent again at once.
     public mutating func sessionEstablished(_ peer: PeerIdentity, now: Timestamp, wallClock: UInt64) {
+        boots[peer.nodeKey] = peer.bootID
         for slot in orderedSlots where slot.attempt.isParticipant(peer.nodeKey) {
             slot.orchestrator?.sessionEstablished(peer, now: now, &effects)
             slot.source?.sessionEstablished(peer, now: now, &effects)
@@ -53,6 +33,7 @@ extension MigrationDispatcher {
 
     /// The last session with a peer was lost; streams report it themselves, requests are repeated by their timers.
     public mutating func sessionLost(_ node: NodeKey, now: Timestamp, wallClock: UInt64) {
+        boots[node] = nil
         for slot in orderedSlots where slot.attempt.isParticipant(node) {
             slot.source?.sessionLost(node, now: now)
             slot.target?.sessionLost(node)

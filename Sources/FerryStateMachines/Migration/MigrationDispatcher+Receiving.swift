@@ -8,10 +8,19 @@ extension MigrationDispatcher {
         drainLoopback(now: now, wallClock: wallClock)
     }
 
-    /// Messages of this node to itself, first in first out; a machine that answers itself appends and never recurses.
+    /// Messages of this node to itself, first in first out, and attempts that follow others; a machine that answers itself appends and never
+    /// recurses.
     mutating func drainLoopback(now: Timestamp, wallClock: UInt64) {
         let local = environment.localPeer
-        while let message = effects.loopback.popFirst() { route(message, from: local, now: now, wallClock: wallClock) }
+        while true {
+            if let message = effects.loopback.popFirst() {
+                route(message, from: local, now: now, wallClock: wallClock)
+            } else if let successor = effects.successors.popFirst() {
+                begin(successor, now: now, wallClock: wallClock)
+            } else {
+                return
+            }
+        }
     }
 
     private mutating func route(_ message: FerryMessage, from peer: PeerIdentity, now: Timestamp, wallClock: UInt64) {

@@ -29,16 +29,25 @@ extension MigrationDispatcher {
         forgetClosed(wallClock: wallClock)
     }
 
-    /// Every move that this node knows of, oldest first, one view for each role that the node plays in it.
-    public var moves: [MoveView] {
+    /// Every move that this node knows of, oldest first, one view for each role that the node plays in it; causes of a stall do not say how
+    /// long it has lasted.
+    public var moves: [MoveView] { views(nil) }
+
+    /// The same, with how long a stall has lasted.
+    public func moves(now: Timestamp) -> [MoveView] { views(now) }
+
+    private func views(_ now: Timestamp?) -> [MoveView] {
         orderedSlots.flatMap { slot in
-            [slot.orchestrator?.view, slot.source?.view, slot.target?.view].compactMap { $0 }
+            [slot.orchestrator?.view, slot.source?.view(now), slot.target?.view(now)].compactMap { $0 }
         }
     }
 
     /// Forgets moves that are over on both sides and whose order has lapsed, so that no late message can revive them.
     public mutating func forgetClosed(wallClock: UInt64) {
-        for (migration, slot) in slots where slot.isClosed && slot.attempt.order.expiresAt <= wallClock { slots[migration] = nil }
+        for (migration, slot) in slots where slot.isClosed && slot.attempt.order.expiresAt <= wallClock {
+            slots[migration] = nil
+            usedOrders.note(slot.attempt.order, isCarriedOut: slot.isCarriedOut, until: slot.usedUntil, ordinal: slot.ordinal)
+        }
     }
 
     /// Slots in the order in which they were made; a dictionary's own order differs between runs.

@@ -22,11 +22,15 @@ public struct MigrationDispatcher: ~Copyable {
     var slots: [MigrationID: MoveSlot] = [:]
     var effects: MoveEffects
     var nextOrdinal: UInt64 = 0
+    var usedOrders: UsedOrders
+    /// Peers with a session.
+    var boots: [NodeKey: BootID] = [:]
 
     /// A node without moves.
     public init(environment: MoveEnvironment) {
         self.environment = environment
         effects = MoveEffects(local: environment.localKey)
+        usedOrders = UsedOrders(limit: environment.limits.rememberedMoveCount)
     }
 
     /// The oldest action not yet taken, or nil.

@@ -17,16 +17,23 @@ public struct MigrationPolicy: Sendable {
         }
     }
 
-    /// Who may order daemons away from here, besides this node itself.
+    /// Who may order daemons away from here, and have this node set memory aside for a daemon of a third node, besides this node itself.
     public var orchestrators: Admission
+    /// The keys whose signature makes an order as good as a local one, wherever it comes from. A daemon's own key is always one of them
+    /// where the daemon lives.
+    public var operators: Set<EntityID>
     /// Who may hand daemons to this node.
     public var sources: Admission
     /// The largest state, as predicted, that this node reserves memory for.
     public var stateByteCount: UInt64
 
-    /// Sets the policy; by default only local orders are obeyed, and daemons are taken from every peer with a session.
-    public init(orchestrators: Admission = .only([]), sources: Admission = .anyone, stateByteCount: UInt64 = 1 << 47) {
+    /// Sets the policy; by default only local orders are obeyed, and daemons are taken from every peer with a session that orders the move
+    /// itself.
+    public init(
+        orchestrators: Admission = .only([]), operators: Set<EntityID> = [], sources: Admission = .anyone, stateByteCount: UInt64 = 1 << 47
+    ) {
         self.orchestrators = orchestrators
+        self.operators = operators
         self.sources = sources
         self.stateByteCount = stateByteCount
     }
@@ -42,12 +49,16 @@ public struct MigrationCounters: Hashable, Sendable {
     public var wrongPhase: UInt64 = 0
     /// Another epoch than the attempt's.
     public var wrongEpoch: UInt64 = 0
-    /// A boot that is not the one that takes part.
+    /// A boot that is not the one that takes part, or a plan for another boot of this node.
     public var wrongBoot: UInt64 = 0
     /// A signature, hash or fact does not hold.
     public var unproven: UInt64 = 0
     /// About a move that this node knows nothing of.
     public var unknownMoves: UInt64 = 0
-    /// Turned away by the policy or a cap.
+    /// Orders that nobody with the right to do so has given.
+    public var unauthorized: UInt64 = 0
+    /// Orders that were used before.
+    public var reused: UInt64 = 0
+    /// Turned away by a term of the order, the rest of the policy or a cap.
     public var declined: UInt64 = 0
 }

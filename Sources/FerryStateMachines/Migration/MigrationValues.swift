@@ -139,6 +139,17 @@ public enum MoveOutcome: Hashable, Sendable {
     case declined(FailureReason)
     /// The source crashed and forgot the daemon before the target could act.
     case lost(FailureReason)
+    /// The move is over, and whoever took part has forgotten how it ended; the daemon is not lost.
+    case forgotten(FailureReason)
+
+    /// How an attempt ends that was given up before the commit.
+    static func beforeCommit(_ reason: FailureReason) -> MoveOutcome {
+        switch reason.code {
+        // Found out while the daemon served.
+        case .notConverging, .notDeterministic: .declined(reason)
+        default: .rolledBack(reason)
+        }
+    }
 }
 
 /// What must be on disk before which act (system.md §4, Journal).

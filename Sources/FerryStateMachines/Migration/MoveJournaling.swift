@@ -56,6 +56,9 @@ struct MoveProgressState {
         phaseEnteredAt = now
     }
 
+    /// Something went on that is not counted in state bytes.
+    mutating func moved(_ now: Timestamp) { movedAt = max(movedAt, now) }
+
     mutating func advance(to count: UInt64, now: Timestamp) {
         guard count > byteCount else { return }
         if byteCount == 0 { firstByteAt = movedAt }

@@ -18,6 +18,8 @@ struct MoveEffects {
     let local: NodeKey
     var actions: Deque<MigrationAction> = []
     var loopback: Deque<FerryMessage> = []
+    /// Attempts that follow one that ended.
+    var successors: Deque<Successor> = []
 
     mutating func send(_ body: FerryMessage.Body, about attempt: MoveAttempt, to role: MoveRole) {
         let message = FerryMessage(header: MessageHeader(migration: attempt.migration, epoch: attempt.epoch), body: body)
@@ -35,6 +37,13 @@ struct MoveEffects {
         send(body, about: attempt, to: first)
         if attempt.node(first) != attempt.node(second) { send(body, about: attempt, to: second) }
     }
+}
+
+/// The next attempt of an order, and how the one before it ended.
+struct Successor {
+    var order: MoveOrder
+    var of: MigrationID
+    var outcome: MoveOutcome
 }
 
 /// What one attempt is about.
@@ -101,6 +110,8 @@ final class MoveSlot {
     var target: TargetMachine?
     /// When the order lapses, by the clock that never jumps.
     var lapseDeadline: Timestamp?
+    /// When the order cannot be used again by any clock that is set back by less than ``UsedOrders/clockSkew``.
+    var usedUntil = Timestamp.distantFuture
 
     init(ordinal: UInt64, attempt: MoveAttempt) {
         self.ordinal = ordinal

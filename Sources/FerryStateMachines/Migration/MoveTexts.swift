@@ -8,6 +8,12 @@ func rate(_ byteCount: UInt64, over duration: Duration) -> UInt64 {
     return high < nanoseconds ? nanoseconds.dividingFullWidth((high, low)).quotient : .max
 }
 
+/// Bytes in a time at a rate.
+func amount(at bytesPerSecond: UInt64, over duration: Duration) -> UInt64 {
+    let (high, low) = bytesPerSecond.multipliedFullWidth(by: UInt64(max(0, duration.wholeNanoseconds)))
+    return high < 1_000_000_000 ? (1_000_000_000 as UInt64).dividingFullWidth((high, low)).quotient : .max
+}
+
 // How causes of a stall name amounts.
 extension UInt64 {
     /// `18 MB/s`, `640 kB/s`, `12 B/s`.

@@ -15,8 +15,7 @@ extension OrchestratorMachine {
         case _ where !isActive: return .taken
         case .planReply(let reply): return planned(reply, by: peer, isSource: isSource, now: now, &effects)
         case .progress(let report): progressed(report, isSource: isSource, now: now, &effects)
-        case .busy(let holder):
-            end(.declined(FailureReason(.alreadyMigrating, "held by \(holder)")), now: now, &effects)
+        case .busy(let holder): return refusedAsBusy(holder, now: now, &effects)
         case .migrationFailed(let reason): failed(reason, now: now, &effects)
         case .cleanupComplete(let figures): return completed(figures, now: now, &effects)
         case .tooLate:
@@ -27,7 +26,7 @@ extension OrchestratorMachine {
         case .statusReply(let reply): return statusReplied(reply, by: peer, isSource: isSource, now: now, &effects)
         case .unknown(let boot):
             guard boot == peer.bootID else { return .unproven }
-            forgotten(isSource: isSource, now: now, &effects)
+            forgotten(isSource: isSource, boot: boot, now: now, &effects)
         // The source decides on what the target says; its own word follows.
         case .restoreComplete, .replayComplete, .activateAck: return .taken
         default: return .wrongPhase
@@ -53,13 +52,23 @@ extension OrchestratorMachine {
             guard isSource, offer.epoch > .none else { return .unproven }
             if let lineage = attempt.order.lineage, lineage != offer.lineage { return .unproven }
             attempt.epoch = offer.epoch
+            sourceBoot = peer.bootID
             progress.totalByteCount = offer.predictedByteCount
             enterPhase(.planningTarget(offer), awaiting: "the target's answer to the plan", environment.budgets.plan, now: now, &effects)
         case (.planningTarget(let offer), .reserved(let boot, _, _)):
             guard !isSource, boot == peer.bootID else { return .unproven }
+            if isPlanOnly {
+                planned(offer, by: reply, &effects)
+                return .taken
+            }
+            targetBoot = boot
             let next = State.ordering(offer, targetBoot: boot)
             enterPhase(next, awaiting: "the source's acknowledgement of the order", environment.budgets.fence, now: now, &effects)
         case (.planningSource, .refused(let reason)) where isSource, (.planningTarget, .refused(let reason)) where !isSource:
+            guard reason.code != .bootMismatch else {
+                if learnBoot(of: peer) { ask(&effects) }
+                return .taken
+            }
             guard reason.code != .notReady else {
                 // Starting nodes are asked again until the budget is spent.
                 notReadyCount = notReadyCount < .max ? notReadyCount + 1 : .max
@@ -85,6 +94,17 @@ extension OrchestratorMachine {
 
     // MARK: Moving
 
+    /// The daemon is in another move. Whether an earlier copy of the order was obeyed before that, only the source knows.
+    private mutating func refusedAsBusy(_ holder: MigrationID, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
+        guard case .ordering = state else { return .wrongPhase }
+        if cancelReason == nil {
+            cancelReason = FailureReason(.alreadyMigrating, "held by \(holder)")
+            retry.start(now)
+            ask(&effects)
+        }
+        return .taken
+    }
+
     private mutating func beginMoving(now: Timestamp) {
         guard case .ordering = state else { return }
         state = .moving
@@ -99,10 +119,11 @@ extension OrchestratorMachine {
         beginMoving(now: now)
         guard case .moving = state else { return }
         stall = report.stall
+        self.report = report
         progress.totalByteCount = max(progress.totalByteCount, report.totalByteCount)
         if report.phase > progress.phase {
-            phaseDeadline = now + environment.budgets.bound(
-                from: report.phase, byteCount: progress.totalByteCount, mode: attempt.order.mode)
+            let (count, mode) = (progress.totalByteCount, attempt.order.mode)
+            phaseDeadline = now + environment.budgets.bound(from: report.phase, byteCount: count, mode: mode)
         }
         progress.enter(report.phase, role: .orchestrator, of: attempt, now: now, &effects)
         progress.advance(to: report.byteCount, now: now)
@@ -111,8 +132,9 @@ extension OrchestratorMachine {
     private mutating func failed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
         switch state {
         case .planningSource, .planningTarget: end(.declined(reason), now: now, &effects)
+        case .ordering where reason.code == .alreadyMigrating: end(.declined(reason), now: now, &effects)
         case .ordering, .moving, .orphaned:
-            end(reason.code == .rolledBackAfterCommit ? .rolledBackAfterCommit(reason) : .rolledBack(reason), now: now, &effects)
+            end(reason.code == .rolledBackAfterCommit ? .rolledBackAfterCommit(reason) : .beforeCommit(reason), now: now, &effects)
         case .ended: break
         }
     }
@@ -134,23 +156,29 @@ extension OrchestratorMachine {
 
     // MARK: A participant has forgotten
 
-    private mutating func forgotten(isSource: Bool, now: Timestamp, _ effects: inout MoveEffects) {
-        let reason = FailureReason(
-            .participantRestarted, isSource ? "the source has forgotten the move" : "source and target have forgotten")
+    private mutating func forgotten(isSource: Bool, boot: BootID, now: Timestamp, _ effects: inout MoveEffects) {
         switch state {
-        case .ordering where isSource:
-            // It never acknowledged the order; if it had begun all the same, it took the daemon with it.
-            end(.declined(reason), now: now, &effects)
-        case .moving where isSource:
+        case .ordering where isSource, .moving where isSource:
+            guard boot != sourceBoot else { return outcomeForgotten("the source", now: now, &effects) }
+            // A source that had begun took the daemon with it, unless the target has it by now.
             state = .orphaned
             stall = "the target's word, since the source has forgotten the move"
             cancelReason = nil
             phaseDeadline = now + bound
             retry.start(now)
+            // A target that was never sent anything frees its reservation; any other obeys the source only.
+            effects.send(.abort(FailureReason(.participantRestarted, "the source has forgotten the move")), about: attempt, to: .target)
             ask(&effects)
-        case .orphaned where !isSource: end(.lost(reason), now: now, &effects)
+        case .orphaned where !isSource:
+            guard boot != targetBoot else { return outcomeForgotten("the target", now: now, &effects) }
+            end(.lost(FailureReason(.participantRestarted, "source and target have forgotten")), now: now, &effects)
         default: break
         }
+    }
+
+    /// A participant forgets, in one boot, only what is over.
+    private mutating func outcomeForgotten(_ who: String, now: Timestamp, _ effects: inout MoveEffects) {
+        end(.forgotten(FailureReason(.participantRestarted, "\(who) has forgotten how the move ended")), now: now, &effects)
     }
 
     private mutating func statusReplied(

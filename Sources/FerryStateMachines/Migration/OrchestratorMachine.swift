@@ -8,9 +8,14 @@ public import FerryWire
 /// ```
 /// planningSource ─▶ planningTarget ─▶ ordering ─▶ moving ─▶ ended
 ///        │                 │             │          │ └─▶ orphaned: the source has forgotten; the target knows ─▶ ended
-///        └──── declined ───┴─────────────┴──────────┘
+///        └──── declined ───┴── planned, where nothing is to be ordered
 /// ```
-/// A cancel before the order ends the attempt here; after it, it is a request that is repeated until the source has decided.
+/// A cancel before the order ends the attempt here; after it, it is a request that is repeated until the source has decided. So is the word
+/// that the daemon is busy with another move: an earlier copy of the order may have been obeyed all the same. A source that has forgotten
+/// in the boot in which it answered the plan has forgotten an outcome, never a daemon.
+///
+/// A live attempt that ends because the daemon cannot be replayed, or was replayed differently, is followed by the order's next attempt in
+/// stop-and-copy mode, where the order allows one.
 ///
 /// Invalid input. Our bug: none. The peer's fault: a figure or take that does not hold is `unproven` and changes nothing. Harmless:
 /// repetitions, and whatever comes after the end.
@@ -35,9 +40,24 @@ struct OrchestratorMachine: ~Copyable {
     var stall = "the source's answer to the plan"
     var notReadyCount: UInt8 = 0
     var isInDoubt = false
+    /// Whether only a plan is wanted.
+    let isPlanOnly: Bool
+    /// The boots in which the participants answered the plan.
+    var sourceBoot: BootID?
+    var targetBoot: BootID?
+    /// What the source said last of its progress.
+    var report: MoveProgress?
+    /// Whom plans ask, as sessions and answers have told.
+    var boots: [MoveRole: BootID] = [:]
 
-    init(attempt: MoveAttempt, environment: MoveEnvironment, now: Timestamp) {
+    /// - Parameter boots: of the peers that this node has sessions with.
+    init(attempt: MoveAttempt, environment: MoveEnvironment, boots: [NodeKey: BootID] = [:], isPlanOnly: Bool = false, now: Timestamp) {
+        self.isPlanOnly = isPlanOnly
         self.attempt = attempt
+        for role in [MoveRole.source, .target] {
+            let node = attempt.node(role)
+            self.boots[role] = node == environment.localKey ? environment.boot : boots[node]
+        }
         self.environment = environment
         progress = MoveProgressState(now: now)
         retry = RetryTimer(environment.budgets.retry)
@@ -63,8 +83,10 @@ struct OrchestratorMachine: ~Copyable {
     /// Whatever is unanswered, as before.
     func ask(_ effects: inout MoveEffects) {
         switch state {
-        case .planningSource: effects.send(.plan(Plan(order: attempt.order, offer: nil)), about: attempt, to: .source)
-        case .planningTarget(let offer): effects.send(.plan(Plan(order: attempt.order, offer: offer)), about: attempt, to: .target)
+        case .planningSource:
+            effects.send(.plan(Plan(order: attempt.order, boot: boots[.source], offer: nil)), about: attempt, to: .source)
+        case .planningTarget(let offer):
+            effects.send(.plan(Plan(order: attempt.order, boot: boots[.target], offer: offer)), about: attempt, to: .target)
         case .ordering(_, let boot):
             guard cancelReason == nil else { break }
             effects.send(.takeSnapshot(TakeSnapshot(order: attempt.order, targetBoot: boot)), about: attempt, to: .source)
@@ -78,18 +100,57 @@ struct OrchestratorMachine: ~Copyable {
 
     mutating func end(_ outcome: MoveOutcome, now: Timestamp, _ effects: inout MoveEffects) {
         guard isActive else { return }
-        // An offer and a reservation that nobody will ever use are given back at once instead of lapsing.
-        if case .declined(let reason) = outcome { effects.send(.abort(reason), about: attempt, to: .source, and: .target) }
+        let next = successor(after: outcome)
+        if case .declined(let reason) = outcome { giveBack(reason, &effects) }
+        finish(outcome)
+        if case .completed = outcome {
+            progress.enter(.complete, role: .orchestrator, of: attempt, now: now, &effects)
+        }
+        if let next {
+            effects.successors.append(Successor(order: next, of: attempt.migration, outcome: outcome))
+        } else {
+            effects.actions.append(.ended(attempt.migration, .orchestrator, outcome))
+        }
+    }
+
+    /// An offer and a reservation that nobody will ever use are given back at once instead of lapsing.
+    private func giveBack(_ reason: FailureReason, _ effects: inout MoveEffects) {
+        switch state {
+        case .planningSource, .planningTarget, .ordering: effects.send(.abort(reason), about: attempt, to: .source, and: .target)
+        case .moving, .orphaned, .ended: break
+        }
+    }
+
+    private mutating func finish(_ outcome: MoveOutcome) {
         state = .ended(outcome)
         stall = ""
         isInDoubt = false
         cancelReason = nil
         phaseDeadline = nil
         retry.stop()
-        if case .completed = outcome {
-            progress.enter(.complete, role: .orchestrator, of: attempt, now: now, &effects)
+    }
+
+    /// Both sides have answered, and nothing is to be ordered.
+    mutating func planned(_ offer: PlanOffer, by target: PlanReply, _ effects: inout MoveEffects) {
+        guard case .reserved(let boot, let isDurable, let memoryByteCount) = target else { return }
+        let result = PlanResult(
+            offer: offer, mode: attempt.order.mode, targetBoot: boot, isTargetDurable: isDurable, targetMemoryByteCount: memoryByteCount,
+            bound: bound)
+        let reason = FailureReason(.cancelled, "planned, not ordered")
+        giveBack(reason, &effects)
+        finish(.declined(reason))
+        effects.actions.append(.planned(attempt.migration, result))
+    }
+
+    /// The attempt that stands in for a live one that failed for a reason which stop-and-copy mode does not have.
+    private func successor(after outcome: MoveOutcome) -> MoveOrder? {
+        guard attempt.order.mode == .live, cancelReason == nil else { return nil }
+        switch outcome {
+        case .rolledBack(let reason), .declined(let reason):
+            guard reason.code == .releaseMismatch || reason.code == .notDeterministic else { return nil }
+            return attempt.order.next(mode: .stopAndCopy)
+        case .completed, .rolledBackAfterCommit, .lost, .forgotten: return nil
         }
-        effects.actions.append(.ended(attempt.migration, .orchestrator, outcome))
     }
 
     // MARK: The host
@@ -119,7 +180,17 @@ struct OrchestratorMachine: ~Copyable {
 
     mutating func sessionEstablished(_ peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects) {
         guard isActive else { return }
+        learnBoot(of: peer)
         ask(&effects)
+    }
+
+    /// - Returns: whether it is another than was known.
+    @discardableResult
+    mutating func learnBoot(of peer: PeerIdentity) -> Bool {
+        let role: MoveRole = attempt.plays(peer.nodeKey, .source) ? .source : .target
+        guard attempt.plays(peer.nodeKey, role), boots[role] != peer.bootID else { return false }
+        boots[role] = peer.bootID
+        return true
     }
 
     // MARK: Timers
@@ -157,9 +228,16 @@ struct OrchestratorMachine: ~Copyable {
     var bound: Duration { environment.budgets.publishedBound(byteCount: progress.totalByteCount, mode: attempt.order.mode) }
 
     var view: MoveView {
-        progress.view(
-            .orchestrator, of: attempt, retryCount: retry.count, replayLag: 0, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
-            outcome: outcome)
+        var view = progress.view(
+            .orchestrator, of: attempt, retryCount: retry.count, replayLag: report?.replayLag ?? 0, stall: stall, isInDoubt: isInDoubt,
+            budgets: environment.budgets, outcome: outcome)
+        if let report {
+            view.bytesPerSecond = report.bytesPerSecond
+            if report.estimatedPauseNanoseconds > 0 {
+                view.estimatedPause = .nanoseconds(Int64(clamping: report.estimatedPauseNanoseconds))
+            }
+        }
+        return view
     }
 }
 
@@ -168,7 +246,9 @@ extension MoveOutcome {
     public var reason: FailureReason? {
         switch self {
         case .completed: nil
-        case .rolledBack(let reason), .rolledBackAfterCommit(let reason), .declined(let reason), .lost(let reason): reason
+        case .rolledBack(let reason), .rolledBackAfterCommit(let reason), .declined(let reason), .lost(let reason),
+            .forgotten(let reason):
+            reason
         }
     }
 }

@@ -68,6 +68,9 @@ public struct PhaseBudgets: Hashable, Sendable {
     /// How long a daemon that serves may be followed; catching up, and once more with intake held back.
     func following(_ mode: MoveMode) -> Duration { mode == .live ? converge + converge : .zero }
 
+    /// From the release until the log's tail is replayed.
+    func replay(_ mode: MoveMode) -> Duration { mode == .live ? replay : .zero }
+
     /// The event in hand before a daemon that serves stops, and the rest of its log.
     func tail(_ mode: MoveMode) -> Duration { mode == .live ? fence + replay : .zero }
 }

@@ -4,34 +4,43 @@ internal import FerryWire
 
 // Release, Commit and what follows the Take.
 extension SourceMachine {
-    /// The target holds the whole state; whether it holds the same is decided when it has followed the log.
-    mutating func enterReplay(now: Timestamp, _ effects: inout MoveEffects) {
-        guard case .streaming(let streaming) = state, streaming.sent != nil, streaming.restored != nil else { return }
+    /// The target holds the whole state: a daemon that has stopped is released, one that serves is followed.
+    mutating func advanceIfRestored(now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .streaming(let streaming) = state, let sent = streaming.sent, let restored = streaming.restored else { return }
         enter(.replay, now: now, &effects)
-    }
-
-    mutating func releaseIfRestored(now: Timestamp, _ effects: inout MoveEffects) {
-        guard case .streaming(let streaming) = state, let sent = streaming.sent, let restored = streaming.restored, streaming.isReplayed
-        else { return }
         guard sent == restored else {
             return abandon(FailureReason(.stateFailed, "the target read another state than was written"), now: now, &effects)
         }
-        state = .releasing(streaming, sent)
+        let targetBoot = streaming.frozen.targetBoot
+        guard let stopped = streaming.frozen.stopped else {
+            return follow(
+                Following(targetBoot: targetBoot, sent: sent, wireByteCount: streaming.wireByteCount), now: now, &effects)
+        }
+        guard streaming.isReplayed else { return }
+        prepareRelease(
+            Departing(stopped: stopped, targetBoot: targetBoot, sent: sent, wireByteCount: streaming.wireByteCount), now: now, &effects)
+    }
+
+    mutating func prepareRelease(_ departing: Departing, now: Timestamp, _ effects: inout MoveEffects) {
+        state = .releasing(departing)
         phaseDeadline = now + environment.budgets.prepare
         retry.stop()
         enter(.cutover, now: now, &effects)
         record.write(.released(attempt.order, epoch: attempt.epoch), about: attempt, &effects)
     }
 
-    private mutating func release(_ streaming: Streaming, _ sent: StateSummary, now: Timestamp, _ effects: inout MoveEffects) {
-        let frozen = streaming.frozen
+    private mutating func release(_ departing: Departing, now: Timestamp, _ effects: inout MoveEffects) {
+        let daemon = departing.stopped.daemon
         let crypto = environment.crypto
-        guard let release = statement(of: frozen, sent), let hash = HandOverProofs.hash(release, crypto: crypto) else {
+        guard let release = statement(of: daemon, for: departing.targetBoot, departing.sent),
+            let hash = HandOverProofs.hash(release, crypto: crypto)
+        else {
             return abandon(FailureReason(.stateFailed, "the daemon's facts have no canonical form"), now: now, &effects)
         }
         do throws(CryptoFailure) {
-            let signed = try HandOverProofs.sign(release, hash: hash, daemon: frozen.daemon.keypair, node: environment.identity)
-            state = .released(Released(frozen: frozen, release: signed, hash: hash, wireByteCount: streaming.wireByteCount))
+            let signed = try HandOverProofs.sign(release, hash: hash, daemon: daemon.keypair, node: environment.identity)
+            state = .released(Released(departing: departing, release: signed, hash: hash))
+            phaseDeadline = now + environment.budgets.replay(attempt.order.mode) + environment.budgets.prepare
             retry.start(now)
             effects.send(.release(signed), about: attempt, to: .target)
         } catch {
@@ -39,16 +48,25 @@ extension SourceMachine {
         }
     }
 
-    func statement(of frozen: Frozen, _ sent: StateSummary) -> Release? {
-        let snapshot = frozen.daemon.snapshot
+    private func statement(of daemon: FencedDaemon, for targetBoot: BootID, _ sent: StateSummary) -> Release? {
+        guard var release = statement(of: daemon.snapshot, for: targetBoot, sent) else { return nil }
+        release.lastLogIndex = daemon.lastLogIndex
+        release.inputOutputDigest = daemon.inputOutputDigest
+        release.stateDigest = daemon.stateDigest
+        release.determinism = daemon.determinism
+        return release
+    }
+
+    /// What a release states of a snapshot; as large as any that states more.
+    func statement(of snapshot: SnapshotHeader, for targetBoot: BootID, _ sent: StateSummary) -> Release? {
         guard let lanes = try? snapshot.outputLanes.digest() else { return nil }
         return Release(
             lineage: snapshot.lineage, migration: attempt.migration, epoch: attempt.epoch, daemon: snapshot.entity,
-            source: attempt.order.source, target: attempt.order.target, targetBoot: frozen.targetBoot, lastLogIndex: 0,
+            source: attempt.order.source, target: attempt.order.target, targetBoot: targetBoot, lastLogIndex: 0,
             inputOutputDigest: .zero, chainSequence: snapshot.chainLink.sequence,
             forwardHash: forwardHash(snapshot.chainLink, snapshot.headPayload.rawSpan), cursors: snapshot.cursors,
-            outputLanesDigest: lanes, bindingsDigest: HandOverProofs.bindingsDigest(snapshot), state: sent,
-            stateDigest: frozen.daemon.stateDigest, determinism: frozen.daemon.determinism)
+            outputLanesDigest: lanes, bindingsDigest: HandOverProofs.bindingsDigest(snapshot), state: sent, stateDigest: .zero,
+            determinism: .unverified)
     }
 
     /// The only decision that gives the daemon away; everything that can fail is done before it.
@@ -59,7 +77,7 @@ extension SourceMachine {
             return abandon(FailureReason(.orderExpired, "the order lapsed before the commit"), now: now, &effects)
         }
         let crypto = environment.crypto
-        let keypair = released.frozen.daemon.keypair
+        let keypair = released.departing.stopped.daemon.keypair
         do throws(CryptoFailure) {
             let binding = HandOverProofs.envelopeBinding(released.release.release, hash: released.hash)
             let envelope = try IdentityEnvelope(
@@ -92,11 +110,14 @@ extension SourceMachine {
 
     private mutating func finish(_ committed: Committed, _ take: Take, now: Timestamp, _ effects: inout MoveEffects) {
         let released = committed.released
+        let release = released.release.release
+        let predictedPause = expectedPause.map { UInt64(max(0, $0.wholeNanoseconds)) } ?? offer?.predictedPauseNanoseconds ?? 0
         let figures = MoveFigures(
-            stateByteCount: released.release.release.state.byteCount, wireByteCount: released.wireByteCount,
+            stateByteCount: release.state.byteCount, wireByteCount: released.departing.wireByteCount,
             durationNanoseconds: UInt64(max(0, (now - orderedAt).wholeNanoseconds)),
-            pauseNanoseconds: UInt64(max(0, (now - released.frozen.fencedAt).wholeNanoseconds)), rounds: 1, take: take,
-            release: released.release)
+            pauseNanoseconds: UInt64(max(0, (now - released.departing.stopped.at).wholeNanoseconds)), rounds: 1,
+            predictedDurationNanoseconds: offer?.predictedDurationNanoseconds ?? 0, predictedPauseNanoseconds: predictedPause,
+            replayedInputCount: release.lastLogIndex, take: take, release: released.release)
         effects.actions.append(.retire(attempt.migration, daemon: attempt.order.daemon, moved: committed.moved))
         state = .done(released.hash, figures)
         retry.start(now)
@@ -111,9 +132,9 @@ extension SourceMachine {
     ) {
         guard record.isWritten(written) else { return }
         switch state {
-        case .releasing(let streaming, let sent):
+        case .releasing(let departing):
             if let failure { return abandon(failure, now: now, &effects) }
-            release(streaming, sent, now: now, &effects)
+            release(departing, now: now, &effects)
         case .committing(let committed):
             if let failure {
                 // Nothing was sent: the release stands, and is given up as before the commit.

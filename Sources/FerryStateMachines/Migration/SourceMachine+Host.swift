@@ -26,6 +26,7 @@ extension SourceMachine {
                 predictedDurationNanoseconds: daemon.predictedDurationNanoseconds,
                 predictedPauseNanoseconds: daemon.predictedPauseNanoseconds)
             progress.totalByteCount = daemon.predictedByteCount
+            self.offer = offer
             state = .offered(offer)
             // The offer binds nobody; it lapses when the order does not follow in the time that planning takes.
             phaseDeadline = now + environment.budgets.plan + environment.budgets.plan
@@ -34,26 +35,43 @@ extension SourceMachine {
     }
 
     mutating func fenced(_ daemon: Result<FencedDaemon, FailureReason>, now: Timestamp, _ effects: inout MoveEffects) {
-        guard case .fencing(let boot) = state else { return }
+        let following: Following?
+        let targetBoot: BootID
+        switch state {
+        case .fencing(let boot): (following, targetBoot) = (nil, boot)
+        case .stopping(let held): (following, targetBoot) = (held, held.targetBoot)
+        default: return
+        }
         switch daemon {
         case .failure(let reason): abandon(reason, now: now, &effects)
         case .success(var daemon):
             daemon.snapshot.epoch = attempt.epoch
-            progress.totalByteCount = daemon.predictedByteCount
             guard daemon.snapshot.entity == attempt.order.daemon, daemon.keypair.entityID == attempt.order.daemon else {
                 return abandon(FailureReason(.daemonNotFound, "another daemon was fenced"), now: now, &effects)
             }
-            let frozen = Frozen(daemon: daemon, targetBoot: boot, fencedAt: now)
-            if let obstacle = obstacle(frozen) { return abandon(obstacle, now: now, &effects) }
-            state = .opening(frozen)
-            if !environment.lacks(.timerOfEachPhase) {
-                phaseDeadline = now + environment.budgets.transfer(byteCount: daemon.predictedByteCount)
+            if let obstacle = obstacle(daemon.snapshot, to: targetBoot) { return abandon(obstacle, now: now, &effects) }
+            let stopped = Stopped(daemon: daemon, at: now)
+            if let following {
+                let departing = Departing(
+                    stopped: stopped, targetBoot: targetBoot, sent: following.sent, wireByteCount: following.wireByteCount)
+                prepareRelease(departing, now: now, &effects)
+            } else {
+                let frozen = Frozen(snapshot: daemon.snapshot, targetBoot: targetBoot, stopped: stopped)
+                open(frozen, byteCount: daemon.predictedByteCount, now: now, &effects)
             }
-            effects.actions.append(
-                .stream(
-                    attempt.migration, daemon: attempt.order.daemon, to: attempt.order.target, address: attempt.order.targetAddress))
-            enter(.transfer, now: now, &effects)
         }
+    }
+
+    /// Has the copy streamed to the target.
+    mutating func open(_ frozen: Frozen, byteCount: UInt64, now: Timestamp, _ effects: inout MoveEffects) {
+        progress.totalByteCount = byteCount
+        state = .opening(frozen)
+        if !environment.lacks(.timerOfEachPhase) {
+            phaseDeadline = now + environment.budgets.transfer(byteCount: byteCount)
+        }
+        effects.actions.append(
+            .stream(attempt.migration, daemon: attempt.order.daemon, to: attempt.order.target, address: attempt.order.targetAddress))
+        enter(.transfer, now: now, &effects)
     }
 
     mutating func streamOpened(_ stream: UInt64, now: Timestamp, _ effects: inout MoveEffects) {
@@ -81,8 +99,7 @@ extension SourceMachine {
         progress.advance(to: summary.byteCount, now: now)
         phaseDeadline = now + environment.budgets.restore
         enter(.restore, now: now, &effects)
-        enterReplay(now: now, &effects)
-        releaseIfRestored(now: now, &effects)
+        advanceIfRestored(now: now, &effects)
     }
 
     mutating func streamFailed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
@@ -96,7 +113,7 @@ extension SourceMachine {
     /// - Returns: whether the source plays a part in this wish.
     mutating func cancel(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) -> Bool {
         switch state {
-        case .describing, .offered, .fencing, .opening, .streaming, .releasing, .released:
+        case .describing, .offered, .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released:
             abandon(reason, now: now, &effects)
             return true
         case .committing, .committed, .taking, .resuming:
@@ -111,7 +128,10 @@ extension SourceMachine {
         isTargetConnected = true
         if isStandingStill, let deadline = connectedDeadline { phaseDeadline = deadline }
         connectedDeadline = nil
-        if !isTargetClosed { resendToTarget(&effects) }
+        guard !isTargetClosed else { return }
+        resendToTarget(&effects)
+        isReplaying = false
+        shipLogAgain(&effects)
     }
 
     /// Streams report their own end and requests are repeated; a daemon that stands still for a target that is gone waits no longer than
@@ -127,7 +147,7 @@ extension SourceMachine {
     /// Whether everything is with the target, before the commit.
     private var isStandingStill: Bool {
         switch state {
-        case .streaming(let streaming): streaming.sent != nil
+        case .streaming(let streaming): streaming.sent != nil && streaming.frozen.stopped != nil
         case .released: true
         default: false
         }
@@ -151,6 +171,7 @@ extension SourceMachine {
         }
         guard retry.isDue(now) else { return }
         resendToTarget(&effects)
+        shipLogAgain(&effects)
         switch state {
         case .committed, .done: effects.send(.status, about: attempt, to: .target)
         default: break
@@ -165,45 +186,18 @@ extension SourceMachine {
             committed.isReported = true
             state = .committed(committed)
             if environment.lacks(.doubtWithoutTimer) { return resumeAfterCommit(FailureReason(.phaseTimeout), now: now, &effects) }
-            effects.actions.append(.inDoubt(attempt.migration, .source, FailureReason(.phaseTimeout, stall)))
-            sendProgress(&effects)
+            effects.actions.append(.inDoubt(attempt.migration, .source, FailureReason(.phaseTimeout, stall(now))))
+            sendProgress(now: now, &effects)
         case .abandoned: close()
+        case .following(let following): catchUpBudgetSpent(following, now: now, &effects)
         default:
             let code: FailureReason.Code = isReachable ? .phaseTimeout : .unreachable
-            abandon(FailureReason(code, stall), now: now, &effects)
+            abandon(FailureReason(code, stall(now)), now: now, &effects)
         }
     }
 
     private var isReachable: Bool {
         guard case .opening = state else { return isTargetConnected }
         return false
-    }
-
-    /// What the move waits for, for a person.
-    var stall: String { isTargetConnected || cause.isEmpty ? cause : "a session with the target, then " + cause }
-
-    private var cause: String {
-        switch state {
-        case .describing: "the daemon's description"
-        case .offered: "the order"
-        case .fencing: "the event in hand, before the daemon stops"
-        case .opening: "a session and a stream to the target"
-        case .streaming(let streaming):
-            streaming.sent == nil
-                ? "the target, which takes no more state at \(progress.byteCount) of \(progress.totalByteCount) bytes"
-                : "the target's restore"
-        case .releasing, .committing, .taking, .resuming: "the journal"
-        case .released: "the target, which compares its copy with the release"
-        case .committed: "the target's take; the commit is sent and cannot be taken back"
-        case .done, .abandoned, .declined: ""
-        }
-    }
-
-    var view: MoveView {
-        var isInDoubt = false
-        if case .committed = state { isInDoubt = true }
-        return progress.view(
-            .source, of: attempt, retryCount: retry.count, replayLag: 0, stall: stall, isInDoubt: isInDoubt, budgets: environment.budgets,
-            outcome: outcome)
     }
 }

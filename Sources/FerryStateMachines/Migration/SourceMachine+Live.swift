@@ -1,9 +1,103 @@
 internal import DequeModule
 internal import FerryWire
 
-// What only a source in live mode does.
+// What only a source in live mode does: the frozen copy, its log, and when to stop the daemon.
 extension SourceMachine {
-    mutating func frozen(_ daemon: Result<FrozenDaemon, FailureReason>, now: Timestamp, _ effects: inout MoveEffects) {}
+    var pauseBudget: Duration { .nanoseconds(Int64(clamping: attempt.order.pauseBudgetNanoseconds)) }
 
-    mutating func logStatus(_ status: MoveLogStatus, now: Timestamp, _ effects: inout MoveEffects) {}
+    mutating func frozen(_ daemon: Result<FrozenDaemon, FailureReason>, now: Timestamp, _ effects: inout MoveEffects) {
+        guard case .freezing(let targetBoot) = state else { return }
+        switch daemon {
+        case .failure(let reason): abandon(reason, now: now, &effects)
+        case .success(var daemon):
+            daemon.snapshot.epoch = attempt.epoch
+            guard daemon.snapshot.entity == attempt.order.daemon else {
+                return abandon(FailureReason(.daemonNotFound, "another daemon was frozen"), now: now, &effects)
+            }
+            if let obstacle = obstacle(daemon.snapshot, to: targetBoot) { return abandon(obstacle, now: now, &effects) }
+            let frozen = Frozen(snapshot: daemon.snapshot, targetBoot: targetBoot, stopped: nil)
+            open(frozen, byteCount: daemon.predictedByteCount, now: now, &effects)
+        }
+    }
+
+    // MARK: The log
+
+    /// The target has the copy: ships what the daemon has processed since.
+    mutating func follow(_ following: Following, now: Timestamp, _ effects: inout MoveEffects) {
+        state = .following(following)
+        phaseDeadline = now + environment.budgets.converge
+        retry.start(now)
+        shipLog(&effects)
+    }
+
+    private func shipLog(_ effects: inout MoveEffects) {
+        let header = MessageHeader(migration: attempt.migration, epoch: attempt.epoch)
+        effects.actions.append(
+            .shipLog(attempt.migration, daemon: attempt.order.daemon, to: attempt.order.target, header: header))
+    }
+
+    /// Goes back to what the target has not acknowledged, unless it has said that it is still at work on what it has.
+    mutating func shipLogAgain(_ effects: inout MoveEffects) {
+        guard isLogging, !(log?.isCaughtUp ?? false) else { return }
+        guard !isReplaying else {
+            isReplaying = false
+            return
+        }
+        shipLog(&effects)
+    }
+
+    /// Whether there is a log, shipped and not followed to its end.
+    private var isLogging: Bool {
+        switch state {
+        case .following, .stopping: true
+        case .releasing, .released: attempt.order.mode == .live
+        default: false
+        }
+    }
+
+    /// The target says how far it follows.
+    mutating func followed(_ replay: ReplayComplete, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
+        guard isLogging else { return .wrongPhase }
+        isReplaying = replay.lag > 0
+        guard replay.logIndex > log?.acknowledgedIndex ?? 0 else { return .taken }
+        effects.actions.append(
+            .logAcknowledged(attempt.migration, daemon: attempt.order.daemon, through: replay.logIndex))
+        return .taken
+    }
+
+    mutating func logStatus(_ status: MoveLogStatus, now: Timestamp, _ effects: inout MoveEffects) {
+        guard isLogging else { return }
+        if status.acknowledgedIndex > log?.acknowledgedIndex ?? 0 {
+            progress.moved(now)
+            if retry.deadline != nil { retry.start(now) }
+        }
+        log = status
+        guard case .following(let following) = state else { return }
+        let pause = status.catchUp + environment.budgets.handshake
+        guard status.isCaughtUp || pause <= pauseBudget else { return }
+        expectedPause = status.isCaughtUp ? environment.budgets.handshake : pause
+        state = .stopping(following)
+        phaseDeadline = now + environment.budgets.fence
+        effects.actions.append(.fence(attempt.migration, daemon: attempt.order.daemon, epoch: attempt.epoch))
+    }
+
+    /// The log did not converge in time: slows intake, or lets the daemon be.
+    mutating func catchUpBudgetSpent(_ following: Following, now: Timestamp, _ effects: inout MoveEffects) {
+        if let obstacle = following.obstacle {
+            let code: FailureReason.Code = isTargetConnected ? .notConverging : .unreachable
+            return abandon(FailureReason(code, obstacle), now: now, &effects)
+        }
+        var limited = following
+        limited.obstacle = stall(now)
+        state = .following(limited)
+        phaseDeadline = now + environment.budgets.converge
+        effects.actions.append(.limitLog(attempt.migration, daemon: attempt.order.daemon, byteCount: logLimit))
+        sendProgress(now: now, &effects)
+    }
+
+    /// What the target replays in half of the pause that the order allows; at least a few inputs, so that intake never stands still.
+    private var logLimit: Int {
+        let perPause = amount(at: log?.drainedBytesPerSecond ?? 0, over: pauseBudget / 2)
+        return Int(clamping: max(perPause, 4 << 10))
+    }
 }

@@ -7,14 +7,14 @@ extension SourceMachine {
         _ body: FerryMessage.Body, from peer: PeerIdentity, now: Timestamp, wallClock: UInt64, _ effects: inout MoveEffects
     ) -> MessageVerdict {
         switch body {
-        case .plan: return repeatedPlan(&effects)
+        case .plan: return repeatedPlan(now: now, &effects)
         case .takeSnapshot(let order): return ordered(order, now: now, wallClock: wallClock, &effects)
         case .restoreComplete, .replayComplete, .prepared, .refused, .activateAck:
             guard isTarget(peer) else { return .wrongBoot }
             return receiveFromTarget(body, from: peer, now: now, wallClock: wallClock, &effects)
         case .abort(let reason): return abortRequested(reason, by: peer, now: now, &effects)
         case .status:
-            answerStatus(to: peer, &effects)
+            answerStatus(to: peer, now: now, &effects)
             return .taken
         case .statusReply(let reply): return statusReplied(reply, by: peer, now: now, &effects)
         case .unknown(let boot): return forgotten(boot, by: peer, now: now, &effects)
@@ -30,24 +30,26 @@ extension SourceMachine {
 
     private var targetBoot: BootID? {
         switch state {
-        case .fencing(let boot): boot
+        case .fencing(let boot), .freezing(let boot): boot
         case .opening(let frozen): frozen.targetBoot
-        case .streaming(let streaming), .releasing(let streaming, _): streaming.frozen.targetBoot
-        case .released(let released): released.frozen.targetBoot
+        case .streaming(let streaming): streaming.frozen.targetBoot
+        case .following(let following), .stopping(let following): following.targetBoot
+        case .releasing(let departing): departing.targetBoot
+        case .released(let released): released.departing.targetBoot
         case .committing(let committed), .committed(let committed), .taking(let committed, _), .resuming(let committed, _):
-            committed.released.frozen.targetBoot
+            committed.released.departing.targetBoot
         case .describing, .offered, .done, .abandoned, .declined: nil
         }
     }
 
     // MARK: Orchestrator
 
-    private func repeatedPlan(_ effects: inout MoveEffects) -> MessageVerdict {
+    private func repeatedPlan(now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
         switch state {
         case .describing: break
         case .offered(let offer): effects.send(.planReply(.offered(offer)), about: attempt, to: .orchestrator)
         case .done, .abandoned, .declined: sendOutcome(&effects)
-        default: sendProgress(&effects)
+        default: sendProgress(now: now, &effects)
         }
         return .taken
     }
@@ -63,13 +65,19 @@ extension SourceMachine {
                 abandon(FailureReason(.orderExpired), now: now, &effects)
                 return .taken
             }
-            state = .fencing(targetBoot: order.targetBoot)
             orderedAt = now
             phaseDeadline = now + environment.budgets.fence
-            effects.actions.append(.fence(attempt.migration, daemon: attempt.order.daemon, epoch: attempt.epoch))
+            switch attempt.order.mode {
+            case .live:
+                state = .freezing(targetBoot: order.targetBoot)
+                effects.actions.append(.freeze(attempt.migration, daemon: attempt.order.daemon, epoch: attempt.epoch))
+            case .stopAndCopy:
+                state = .fencing(targetBoot: order.targetBoot)
+                effects.actions.append(.fence(attempt.migration, daemon: attempt.order.daemon, epoch: attempt.epoch))
+            }
             enter(.snapshot, now: now, &effects)
         case .done, .abandoned, .declined: sendOutcome(&effects)
-        default: sendProgress(&effects)
+        default: sendProgress(now: now, &effects)
         }
         return .taken
     }
@@ -83,7 +91,7 @@ extension SourceMachine {
             // A target that was never ordered has no say in the plan.
             guard asker == .orchestrator else { return .wrongPhase }
             abandon(reason, now: now, &effects)
-        case .fencing, .opening, .streaming, .releasing, .released:
+        case .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released:
             abandon(reason, now: now, &effects)
         case .committed where environment.lacks(.tooLateToAbort): resumeAfterCommit(reason, now: now, &effects)
         case .committing, .committed, .taking, .done, .resuming:
@@ -103,14 +111,17 @@ extension SourceMachine {
         case (.streaming(var streaming), .restoreComplete(let summary)):
             streaming.restored = summary
             state = .streaming(streaming)
-            enterReplay(now: now, &effects)
-            releaseIfRestored(now: now, &effects)
+            advanceIfRestored(now: now, &effects)
         case (.streaming(var streaming), .replayComplete(let replay)):
-            // The log of a stopped daemon is empty.
+            // The log of a stopped daemon is empty, and that of one that serves is not shipped yet.
             guard replay.logIndex == 0 else { return .unproven }
             streaming.isReplayed = true
             state = .streaming(streaming)
-            releaseIfRestored(now: now, &effects)
+            advanceIfRestored(now: now, &effects)
+        case (.following, .replayComplete(let replay)), (.stopping, .replayComplete(let replay)),
+            (.releasing, .replayComplete(let replay)), (.released, .replayComplete(let replay)):
+            guard attempt.order.mode == .live else { break }
+            return followed(replay, now: now, &effects)
         case (.released(let released), .prepared(let hash)):
             guard hash == released.hash || environment.lacks(.preparedHash) else { return .unproven }
             commit(released, to: peer, now: now, wallClock: wallClock, &effects)
@@ -123,7 +134,8 @@ extension SourceMachine {
             return taken(take, committed, now: now, &effects)
         case (.committed, .refused(let reason)):
             resumeAfterCommit(reason, now: now, &effects)
-        case (.fencing, .refused(let reason)), (.opening, .refused(let reason)), (.streaming, .refused(let reason)),
+        case (.fencing, .refused(let reason)), (.freezing, .refused(let reason)), (.opening, .refused(let reason)),
+            (.streaming, .refused(let reason)), (.following, .refused(let reason)), (.stopping, .refused(let reason)),
             (.releasing, .refused(let reason)), (.released, .refused(let reason)):
             abandon(reason, now: now, &effects)
         case (.done(let hash, let figures), .activateAck(let take)):
@@ -132,9 +144,9 @@ extension SourceMachine {
         case (.abandoned, _), (.declined, _):
             if case .activateAck = body { return .unproven }
             sendAbort(&effects)
-        case (.released, .restoreComplete), (.released, .replayComplete), (.committing, _), (.taking, _), (.resuming, _),
-            (.committed, .restoreComplete), (.committed, .replayComplete), (.done, .prepared), (.releasing, .restoreComplete),
-            (.releasing, .replayComplete):
+        case (.following, .restoreComplete), (.stopping, .restoreComplete), (.releasing, .restoreComplete),
+            (.released, .restoreComplete), (.committing, _), (.taking, _), (.resuming, _), (.committed, .restoreComplete),
+            (.committed, .replayComplete), (.done, .prepared):
             break
         default: return .wrongPhase
         }
@@ -154,10 +166,11 @@ extension SourceMachine {
         let reason = FailureReason(.participantRestarted, "the target has forgotten the move")
         switch state {
         case .describing, .offered: break
-        case .fencing, .opening, .streaming, .releasing, .released: abandon(reason, now: now, &effects)
+        case .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released:
+            abandon(reason, now: now, &effects)
         case .committed(let committed):
             // In the boot that it prepared in, a target never forgets; only a new one proves that it never will act.
-            guard boot != committed.released.frozen.targetBoot else { return .wrongBoot }
+            guard boot != committed.released.departing.targetBoot else { return .wrongBoot }
             resumeAfterCommit(reason, now: now, &effects)
         case .committing, .taking, .resuming: break
         case .done, .abandoned, .declined: close()
@@ -172,7 +185,7 @@ extension SourceMachine {
 
     // MARK: Status
 
-    private func answerStatus(to peer: PeerIdentity, _ effects: inout MoveEffects) {
+    private func answerStatus(to peer: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects) {
         let reply = StatusReply(standing: standing, boot: environment.boot, reason: nil)
         if attempt.plays(peer.nodeKey, .target) {
             effects.send(.statusReply(reply), about: attempt, to: .target)
@@ -180,7 +193,7 @@ extension SourceMachine {
         }
         if attempt.plays(peer.nodeKey, .orchestrator) {
             effects.send(.statusReply(reply), about: attempt, to: .orchestrator)
-            if outcome == nil { sendProgress(&effects) } else { sendOutcome(&effects) }
+            if outcome == nil { sendProgress(now: now, &effects) } else { sendOutcome(&effects) }
         }
     }
 
@@ -193,7 +206,8 @@ extension SourceMachine {
         case (.committed, .abandoned):
             guard isTarget(peer) else { return .wrongBoot }
             resumeAfterCommit(reply.reason ?? FailureReason(.cancelled, "the target has refused"), now: now, &effects)
-        case (.fencing, .abandoned), (.opening, .abandoned), (.streaming, .abandoned), (.releasing, .abandoned), (.released, .abandoned):
+        case (.fencing, .abandoned), (.freezing, .abandoned), (.opening, .abandoned), (.streaming, .abandoned),
+            (.following, .abandoned), (.stopping, .abandoned), (.releasing, .abandoned), (.released, .abandoned):
             abandon(reply.reason ?? FailureReason(.cancelled, "the target has refused"), now: now, &effects)
         case (.done, .done), (.abandoned, .abandoned): close()
         default: break
@@ -217,6 +231,6 @@ extension SourceMachine {
     }
 
     func announcement(_ streaming: Streaming) -> SnapshotReady {
-        SnapshotReady(order: attempt.order, snapshot: streaming.frozen.daemon.snapshot, stream: streaming.stream)
+        SnapshotReady(order: attempt.order, snapshot: streaming.frozen.snapshot, stream: streaming.stream)
     }
 }

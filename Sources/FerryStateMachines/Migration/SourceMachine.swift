@@ -5,21 +5,36 @@ internal import FerryWire
 /// The source of one attempt: owns the daemon, and alone decides whether it goes.
 ///
 /// ```
-/// describing ─▶ offered ─▶ fencing ─▶ opening ─▶ streaming ─▶ releasing ─▶ released ─▶ committing ─▶ committed ─▶ taking ─▶ done
-///      │           │          │          │           │            │           │                        │
-///      └─ declined ┘          └──────────┴─ abandoned: resume, same epoch ────┘                        └▶ resuming ─▶ abandoned
-///                                                                                      Refused, or Unknown of a new boot: new epoch
+/// stop and copy: describing ─▶ offered ─▶ fencing ─▶ opening ─▶ streaming ─▶ releasing ─▶ …
+/// live:          describing ─▶ offered ─▶ freezing ─▶ opening ─▶ streaming ─▶ following ─▶ stopping ─▶ releasing ─▶ …
+///                     │           │            └──────────┴───── abandoned: resume, same epoch ─┴────────────┤
+///                     └─ declined ┘                                                                          │
+/// both: … releasing ─▶ released ─▶ committing ─▶ committed ─▶ taking ─▶ done                                 │
+///              └────────────┴──────────────────────────────────────────────────────────────────── abandoned ─┘
+///                                                    └─▶ resuming ─▶ abandoned: Refused, or Unknown of a new boot: new epoch
 /// ```
+/// In live mode the daemon serves up to `stopping`. `following` is where the target replays the log: the daemon stops when nothing is left
+/// of it, or when what is left fits the pause that the order allows. When neither comes in time, intake is slowed once; when that does not
+/// help either, the move is declined, and the daemon has not stopped.
+///
 /// `releasing`, `committing`, `taking` and `resuming` wait for the journal. Committing begins with Prepared: from there on an abort is
 /// too late. `committed` is doubt: no timer ends it, it asks until it is answered.
 ///
 /// Invalid input. Our bug: a result of the host that no state waits for is ignored, since actions and messages cross. The peer's fault:
 /// a verdict other than `taken`, and no change. Harmless: every repetition gets the stored answer.
 struct SourceMachine: ~Copyable {
+    /// The copy that goes to the target.
     struct Frozen {
-        var daemon: FencedDaemon
+        var snapshot: SnapshotHeader
         var targetBoot: BootID
-        var fencedAt: Timestamp
+        /// Nil in live mode, where the daemon still serves.
+        var stopped: Stopped?
+    }
+
+    /// A daemon that processes nothing any more.
+    struct Stopped {
+        var daemon: FencedDaemon
+        var at: Timestamp
     }
 
     struct Streaming {
@@ -31,11 +46,27 @@ struct SourceMachine: ~Copyable {
         var isReplayed = false
     }
 
+    /// The target holds the copy and follows the log of a daemon that serves.
+    struct Following {
+        var targetBoot: BootID
+        var sent: StateSummary
+        var wireByteCount: UInt64
+        /// Why the log does not converge, once intake had to be slowed.
+        var obstacle: String?
+    }
+
+    /// A stopped daemon, and what the target holds of it.
+    struct Departing {
+        var stopped: Stopped
+        var targetBoot: BootID
+        var sent: StateSummary
+        var wireByteCount: UInt64
+    }
+
     struct Released {
-        var frozen: Frozen
+        var departing: Departing
         var release: SignedRelease
         var hash: ReleaseHash
-        var wireByteCount: UInt64
     }
 
     struct Committed {
@@ -49,9 +80,12 @@ struct SourceMachine: ~Copyable {
         case describing
         case offered(PlanOffer)
         case fencing(targetBoot: BootID)
+        case freezing(targetBoot: BootID)
         case opening(Frozen)
         case streaming(Streaming)
-        case releasing(Streaming, StateSummary)
+        case following(Following)
+        case stopping(Following)
+        case releasing(Departing)
         case released(Released)
         case committing(Committed)
         case committed(Committed)
@@ -77,6 +111,14 @@ struct SourceMachine: ~Copyable {
     /// The phase's own deadline, while a lost session has shortened it.
     var connectedDeadline: Timestamp?
     var orderedAt: Timestamp
+    /// What was said and predicted before the order.
+    var offer: PlanOffer?
+    /// How far the log is shipped and followed; nil before the host has said so.
+    var log: MoveLogStatus?
+    /// Whether the target was at work on the log when it was last heard of: then nothing of it is lost.
+    var isReplaying = true
+    /// What the fence was expected to cost, once it was asked for.
+    var expectedPause: Duration?
 
     init(attempt: MoveAttempt, environment: MoveEnvironment, now: Timestamp) {
         self.attempt = attempt
@@ -91,10 +133,12 @@ struct SourceMachine: ~Copyable {
 
     var epoch: Epoch { attempt.epoch }
 
-    /// Whether the daemon is stopped, or being stopped, for this attempt.
+    /// Whether the daemon is frozen or stopped, or about to be, for this attempt.
     var holdsDaemon: Bool {
         switch state {
-        case .fencing, .opening, .streaming, .releasing, .released, .committing, .committed, .taking, .resuming: true
+        case .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released, .committing, .committed, .taking,
+            .resuming:
+            true
         case .describing, .offered, .done, .abandoned, .declined: false
         }
     }
@@ -121,7 +165,7 @@ struct SourceMachine: ~Copyable {
 
     var standing: MoveStanding {
         switch state {
-        case .describing, .offered, .fencing, .opening, .streaming, .releasing: .working
+        case .describing, .offered, .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing: .working
         case .released: .prepared
         case .committing, .committed, .taking, .resuming: .inDoubt
         case .done: .done
@@ -132,7 +176,7 @@ struct SourceMachine: ~Copyable {
     var outcome: MoveOutcome? {
         switch state {
         case .done(_, let figures): .completed(figures)
-        case .abandoned(let reason, let isAfterCommit): isAfterCommit ? .rolledBackAfterCommit(reason) : .rolledBack(reason)
+        case .abandoned(let reason, let isAfterCommit): isAfterCommit ? .rolledBackAfterCommit(reason) : .beforeCommit(reason)
         case .declined(let reason): .declined(reason)
         default: nil
         }
@@ -148,7 +192,7 @@ struct SourceMachine: ~Copyable {
             stopTimers()
             effects.send(.migrationFailed(reason), about: attempt, to: .orchestrator)
             effects.actions.append(.ended(attempt.migration, .source, .declined(reason)))
-        case .fencing, .opening, .streaming, .releasing, .released:
+        case .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released:
             effects.actions.append(.stopStreaming(attempt.migration))
             finishAbandoning(reason, isAfterCommit: false, now: now, &effects)
         case .committing, .committed, .taking, .done, .resuming, .abandoned, .declined:
@@ -201,12 +245,14 @@ struct SourceMachine: ~Copyable {
 
     mutating func enter(_ phase: MigrationPhase, now: Timestamp, _ effects: inout MoveEffects) {
         progress.enter(phase, role: .source, of: attempt, now: now, &effects)
-        sendProgress(&effects)
+        sendProgress(now: now, &effects)
     }
 
-    func sendProgress(_ effects: inout MoveEffects) {
+    func sendProgress(now: Timestamp, _ effects: inout MoveEffects) {
         let report = MoveProgress(
-            phase: progress.phase, byteCount: progress.byteCount, totalByteCount: progress.totalByteCount, stall: stall)
+            phase: progress.phase, byteCount: progress.byteCount, totalByteCount: progress.totalByteCount,
+            bytesPerSecond: progress.bytesPerSecond, replayLag: replayLag,
+            estimatedPauseNanoseconds: UInt64(max(0, (estimatedPause ?? .zero).wholeNanoseconds)), stall: stall(now))
         effects.send(.progress(report), about: attempt, to: .orchestrator)
     }
 }

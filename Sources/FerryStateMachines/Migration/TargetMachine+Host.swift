@@ -167,7 +167,7 @@ extension TargetMachine {
         return lag == 0 ? "the source's release" : "the replay of \(lag) inputs"
     }
 
-    var view: MoveView {
+    func view(_ now: Timestamp?) -> MoveView {
         var isInDoubt = false
         if case .took = state { isInDoubt = true }
         return progress.view(

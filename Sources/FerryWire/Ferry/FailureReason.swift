@@ -56,6 +56,10 @@ public struct FailureReason: Error, Hashable, Sendable, CustomStringConvertible 
         public static let notDeterministic = Code(rawValue: 270)
         /// Inputs come in faster than the target follows them; the daemon was not stopped.
         public static let notConverging = Code(rawValue: 271)
+        /// The operator has let the daemon go without the target's take: nobody here knows whether the target owns it.
+        public static let givenUp = Code(rawValue: 272)
+        /// The plan names another boot of the node than this one, or none.
+        public static let bootMismatch = Code(rawValue: 273)
 
         /// A stable lower-camel-case name, as logs and JSON show it.
         public var description: String { Self.names[rawValue] ?? "code\(rawValue)" }
@@ -66,6 +70,7 @@ public struct FailureReason: Error, Hashable, Sendable, CustomStringConvertible 
             259: "noCapacity", 260: "unreachable", 261: "phaseTimeout", 262: "cancelled", 263: "releaseMismatch", 264: "orderExpired",
             265: "lineageMismatch", 266: "participantRestarted", 267: "modeNotSupported", 268: "protocolViolation",
             269: "rolledBackAfterCommit", 270: "notDeterministic", 271: "notConverging",
+            272: "givenUp", 273: "bootMismatch",
         ]
     }
 

@@ -78,12 +78,15 @@ public struct FerryMessage: Hashable, Sendable {
 public struct Plan: Hashable, Sendable {
     /// The order as it would be given.
     public var order: MoveOrder
+    /// The boot of the participant that is asked; nil while the orchestrator does not know it. Another boot begins nothing, and says so.
+    public var boot: BootID?
     /// What the source answered, once it has: sent to the target with its plan.
     public var offer: PlanOffer?
 
     /// Asks with the source's offer, where it is known.
-    public init(order: MoveOrder, offer: PlanOffer?) {
+    public init(order: MoveOrder, boot: BootID? = nil, offer: PlanOffer?) {
         self.order = order
+        self.boot = boot
         self.offer = offer
     }
 }

@@ -27,12 +27,14 @@ extension PlanOffer: WireEncodable, WireDecodable {
 extension Plan {
     func encode(into sink: inout some ByteSink & ~Copyable & ~Escapable) {
         order.encode(into: &sink)
+        sink.append(optional: boot)
         sink.append(flag: offer != nil)
         offer?.encode(into: &sink)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         order = try MoveOrder(from: &reader)
+        boot = try reader.readOptional("boot id")
         offer = try reader.readFlag("offer") ? try PlanOffer(from: &reader) : nil
     }
 }

@@ -102,13 +102,17 @@ public struct MoveLog: ~Copyable {
         if waitingByteCount >= capacityByteCount { hasRoom = false }
     }
 
+    /// Whether ``nextBatch(byteLimit:)`` has one.
+    public var isBatchDue: Bool {
+        guard sentCount < entries.count, sentByteCount < windowByteCount else { return false }
+        return isSealed || batches.count < Self.smallBatchCount || waitingByteCount - sentByteCount >= Self.fullBatchByteCount
+    }
+
     /// The next entries to ship; nil when none is due or the window is full.
     ///
     /// - Parameter byteLimit: payload and overhead of one batch, which holds one entry at least.
     public mutating func nextBatch(byteLimit: Int) -> BufferedEvents? {
-        guard sentCount < entries.count, sentByteCount < windowByteCount else { return nil }
-        let isDue = isSealed || batches.count < Self.smallBatchCount || waitingByteCount - sentByteCount >= Self.fullBatchByteCount
-        guard isDue else { return nil }
+        guard isBatchDue else { return nil }
         var batch = BufferedEvents(firstIndex: acknowledgedIndex + UInt64(sentCount) + 1, entries: [])
         var byteCount = 0
         while sentCount < entries.count, batch.entries.count < WireLimits.bufferedEventCount {

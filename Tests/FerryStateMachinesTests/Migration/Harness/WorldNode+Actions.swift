@@ -146,6 +146,7 @@ extension MoveOutcome {
         case .rolledBackAfterCommit(let reason): "rolledBackAfterCommit(\(reason))"
         case .declined(let reason): "declined(\(reason))"
         case .lost(let reason): "lost(\(reason))"
+        case .forgotten(let reason): "forgotten(\(reason))"
         }
     }
 }
