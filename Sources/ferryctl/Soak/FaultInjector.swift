@@ -93,9 +93,9 @@ final class FaultInjector: Sendable {
 
     private func storm(_ node: SoakNode, for time: Duration, force: Int) async {
         change(node) { weather in
-            weather.lossPermille = 10 + force / 5
-            weather.duplicatePermille = force / 20
-            weather.reorderPermille = force / 10
+            weather.lossPermille = 30 + force / 5
+            weather.duplicatePermille = 10 + force / 20
+            weather.reorderPermille = 10 + force / 10
         }
         try? await Task.sleep(for: time)
         change(node) { weather in

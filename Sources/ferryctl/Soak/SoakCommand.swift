@@ -20,8 +20,9 @@ struct SoakCommand: AsyncParsableCommand {
             let record = SoakRecord { output.say($0) }
             let startedAt = MonotonicClock.now
             let legs = Self.legs(options)
+            let time = options.duration.duration / legs.count
             for (index, leg) in legs.enumerated() {
-                try await SoakLeg.play(leg, options, seed: seed &+ UInt64(index), for: options.duration.duration / legs.count, record: record)
+                try await SoakLeg.play(leg, options, seed: seed &+ UInt64(index), for: time, record: record)
             }
             let report = SoakReport(
                 seed: seed, durationSeconds: Double(MonotonicClock.now - startedAt) * 1e-9, counts: record.counts,

@@ -50,7 +50,8 @@ extension SoakLeg {
         do {
             let digest = try await owner.ask(request).checked().digest?.digest
             let twin = try await DemoCoordinator.twinDigest(accepted, of: cast.lines, paddingByteCount: options.stateSize.byteCount)
-            if digest != twin { record.violate("daemon \(life.daemon.origin) at \(owner.name) differs from its twin after \(accepted) events") }
+            guard digest != twin else { return }
+            record.violate("daemon \(life.daemon.origin) at \(owner.name) differs from its twin after \(accepted) events")
         } catch {
             record.violate("daemon \(life.daemon.origin) has no digest: \(CommandFailure(describing: error).message)")
         }
@@ -59,9 +60,13 @@ extension SoakLeg {
     /// No move runs or is in doubt, and no daemon stands still for one, within the bound of all moves.
     private func expectNothingOpen() async {
         let deadline = ContinuousClock.now + Self.moveBound
+        var noted: [String] = []
         while true {
             let open = await openRecords()
             if open.isEmpty { return }
+            let kinds = open.map { String($0.prefix { $0 != "," }) }
+            if kinds != noted { record.note("not at rest yet: " + open.joined(separator: "; ")) }
+            noted = kinds
             guard ContinuousClock.now < deadline else {
                 return record.violate("left behind: " + open.prefix(5).joined(separator: "; "))
             }

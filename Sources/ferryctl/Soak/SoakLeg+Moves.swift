@@ -15,6 +15,8 @@ extension SoakLeg {
     private static let looksBeforeGone = 6
     /// The same where nobody who had it has died: it must not happen, and patience shows that it is no accident of timing.
     private static let looksBeforeVanished = 20
+    /// How often a long wait is told.
+    private static let noteInterval = Duration.seconds(5)
 
     /// Moves a daemon back and forth until the leg is over; one that dies with its node is replaced.
     func keepMoving(_ place: SoakPlace) async {
@@ -40,7 +42,8 @@ extension SoakLeg {
     /// - Returns: its owner; nil when it has died with a node that had it.
     /// - Throws: when it is neither active nor gone for longer than any move takes.
     func locate(_ place: SoakPlace) async throws -> SoakNode? {
-        let deadline = ContinuousClock.now + Self.moveBound
+        let start = ContinuousClock.now
+        var noteAt = start + Self.noteInterval
         var missing = 0
         while true {
             switch await look(for: place) {
@@ -59,7 +62,12 @@ extension SoakLeg {
                 }
             case .unsettled(let why):
                 missing = 0
-                guard ContinuousClock.now < deadline else {
+                let now = ContinuousClock.now
+                if now >= noteAt {
+                    record.note("daemon \(name(of: place)) has had no owner for \((now - start).seconds) s: \(why)")
+                    noteAt = now + Self.noteInterval
+                }
+                guard now < start + Self.moveBound else {
                     throw CommandFailure(code: "unsettled", message: "daemon \(name(of: place)) is owned by nobody for too long: \(why)")
                 }
             }
