@@ -137,7 +137,7 @@ public enum MoveOutcome: Hashable, Sendable {
     case rolledBackAfterCommit(FailureReason)
     /// Refused or given up before the daemon stopped.
     case declined(FailureReason)
-    /// The source crashed and forgot the daemon before the target could act.
+    /// The source crashed and forgot the daemon before the target could act, or its operator has let the daemon go in doubt.
     case lost(FailureReason)
     /// The move is over, and whoever took part has forgotten how it ended; the daemon is not lost.
     case forgotten(FailureReason)
@@ -166,6 +166,8 @@ public enum MoveRecord: Hashable, Sendable {
     case took(CutoverNotify, Take)
     /// Source, before it goes on under a new epoch after a commit.
     case resumed(epoch: Epoch, FailureReason)
+    /// Source, before the key is wiped without a take.
+    case gaveUp(Moved, FailureReason)
 }
 
 /// One move as operators see it.

@@ -134,7 +134,13 @@ extension OrchestratorMachine {
         case .planningSource, .planningTarget: end(.declined(reason), now: now, &effects)
         case .ordering where reason.code == .alreadyMigrating: end(.declined(reason), now: now, &effects)
         case .ordering, .moving, .orphaned:
-            end(reason.code == .rolledBackAfterCommit ? .rolledBackAfterCommit(reason) : .beforeCommit(reason), now: now, &effects)
+            let outcome: MoveOutcome =
+                switch reason.code {
+                case .rolledBackAfterCommit: .rolledBackAfterCommit(reason)
+                case .givenUp: .lost(reason)
+                default: .beforeCommit(reason)
+                }
+            end(outcome, now: now, &effects)
         case .ended: break
         }
     }

@@ -118,13 +118,16 @@ extension SourceMachine {
             pauseNanoseconds: UInt64(max(0, (now - released.departing.stopped.at).wholeNanoseconds)), rounds: 1,
             predictedDurationNanoseconds: offer?.predictedDurationNanoseconds ?? 0, predictedPauseNanoseconds: predictedPause,
             replayedInputCount: release.lastLogIndex, take: take, release: released.release)
-        effects.actions.append(.retire(attempt.migration, daemon: attempt.order.daemon, moved: committed.moved))
+        let wasSurrendered = committed.isSurrendered
+        if !wasSurrendered {
+            effects.actions.append(.retire(attempt.migration, daemon: attempt.order.daemon, moved: committed.moved))
+        }
         state = .done(released.hash, figures)
         retry.start(now)
         effects.send(.activateTarget(released.hash), about: attempt, to: .target)
         enter(.complete, now: now, &effects)
         sendOutcome(&effects)
-        effects.actions.append(.ended(attempt.migration, .source, .completed(figures)))
+        if !wasSurrendered { effects.actions.append(.ended(attempt.migration, .source, .completed(figures))) }
     }
 
     mutating func journaled(
@@ -151,6 +154,7 @@ extension SourceMachine {
             finish(committed, take, now: now, &effects)
         case .resuming(_, let reason):
             finishAbandoning(reason, isAfterCommit: true, now: now, &effects)
+        case .committed(let committed): surrender(committed, failure: failure, now: now, &effects)
         default: break
         }
     }

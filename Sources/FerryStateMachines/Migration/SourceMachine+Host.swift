@@ -182,7 +182,7 @@ extension SourceMachine {
         phaseDeadline = nil
         switch state {
         case .committed(var committed):
-            guard !committed.isReported else { return }
+            guard !committed.isReported else { return closeIfSurrendered() }
             committed.isReported = true
             state = .committed(committed)
             if environment.lacks(.doubtWithoutTimer) { return resumeAfterCommit(FailureReason(.phaseTimeout), now: now, &effects) }

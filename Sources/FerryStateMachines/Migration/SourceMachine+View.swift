@@ -26,7 +26,7 @@ extension SourceMachine {
         case .released:
             (log?.isCaughtUp ?? true)
                 ? "the target, which compares its copy with the release" : "the target's replay of the last \(replayLag) inputs"
-        case .committed: "the target's take; the commit is sent and cannot be taken back"
+        case .committed: isSurrendered ? "" : "the target's take; the commit is sent and cannot be taken back"
         case .done, .abandoned, .declined: ""
         }
     }
@@ -59,7 +59,7 @@ extension SourceMachine {
 
     func view(_ now: Timestamp?) -> MoveView {
         var isInDoubt = false
-        if case .committed = state { isInDoubt = true }
+        if case .committed = state { isInDoubt = !isSurrendered }
         return progress.view(
             .source, of: attempt, retryCount: retry.count, replayLag: replayLag, estimatedPause: estimatedPause, stall: stall(now),
             isInDoubt: isInDoubt, budgets: environment.budgets, outcome: outcome)

@@ -74,6 +74,8 @@ struct SourceMachine: ~Copyable {
         var commit: CutoverNotify
         var moved: Moved
         var isReported = false
+        /// The operator's word that the daemon is let go without a take.
+        var surrender: Surrender?
     }
 
     enum State {
@@ -135,7 +137,8 @@ struct SourceMachine: ~Copyable {
 
     /// Whether the daemon is frozen or stopped, or about to be, for this attempt.
     var holdsDaemon: Bool {
-        switch state {
+        guard !isSurrendered else { return false }
+        return switch state {
         case .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released, .committing, .committed, .taking,
             .resuming:
             true
@@ -146,7 +149,7 @@ struct SourceMachine: ~Copyable {
     var isActive: Bool {
         switch state {
         case .done, .abandoned, .declined: false
-        default: true
+        default: !isSurrendered
         }
     }
 
@@ -154,7 +157,7 @@ struct SourceMachine: ~Copyable {
         switch state {
         case .declined: true
         case .done, .abandoned: isTargetClosed
-        default: false
+        default: isSurrendered && isTargetClosed
         }
     }
 
@@ -178,7 +181,7 @@ struct SourceMachine: ~Copyable {
         case .done(_, let figures): .completed(figures)
         case .abandoned(let reason, let isAfterCommit): isAfterCommit ? .rolledBackAfterCommit(reason) : .beforeCommit(reason)
         case .declined(let reason): .declined(reason)
-        default: nil
+        default: surrenderReason.map { .lost($0) }
         }
     }
 
@@ -217,6 +220,7 @@ struct SourceMachine: ~Copyable {
     mutating func resumeAfterCommit(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
         guard case .committed(let committed) = state, let next = attempt.epoch.advanced(by: 1), !environment.lacks(.refusalAfterCommit)
         else { return }
+        guard committed.surrender == nil else { return closeIfSurrendered() }
         state = .resuming(committed, reason)
         phaseDeadline = nil
         retry.stop()
@@ -229,12 +233,15 @@ struct SourceMachine: ~Copyable {
         case .done(_, let figures):
             effects.send(.cleanupComplete(figures), about: attempt, to: .orchestrator)
         case .abandoned(let reason, isAfterCommit: true):
+            let isNamed = reason.code == .rolledBackAfterCommit
             effects.send(
-                .migrationFailed(FailureReason(.rolledBackAfterCommit, reason.description)), about: attempt, to: .orchestrator)
+                .migrationFailed(isNamed ? reason : FailureReason(.rolledBackAfterCommit, reason.description)), about: attempt,
+                to: .orchestrator)
         case .abandoned(let reason, isAfterCommit: false), .declined(let reason):
             effects.send(.migrationFailed(reason), about: attempt, to: .orchestrator)
         default:
-            break
+            guard let surrenderReason else { break }
+            effects.send(.migrationFailed(surrenderReason), about: attempt, to: .orchestrator)
         }
     }
 

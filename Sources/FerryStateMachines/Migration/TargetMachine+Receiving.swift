@@ -175,7 +175,10 @@ extension TargetMachine {
             finishClosing(&effects)
         case .refused:
             if isSource { finishClosing(&effects) }
-        // The key was sent: no abort of the source can be true any more, and nobody else's counts.
+        case .took(let took) where isSource && reason.code == .rolledBackAfterCommit:
+            standDown(took, reason, now: now, &effects)
+            finishClosing(&effects)
+        // The key was sent: no abort of the source can be true any more but its operator's word, and nobody else's counts.
         case .taking, .took, .active: return .wrongPhase
         }
         return .taken

@@ -33,7 +33,9 @@ final class AuthorityNode {
         return actions
     }
 
-    func receive(_ body: FerryMessage.Body, about migration: MigrationID, epoch: Epoch = .none, from peer: PeerIdentity) -> [MigrationAction] {
+    func receive(
+        _ body: FerryMessage.Body, about migration: MigrationID, epoch: Epoch = .none, from peer: PeerIdentity
+    ) -> [MigrationAction] {
         let message = FerryMessage(header: MessageHeader(migration: migration, epoch: epoch), body: body)
         dispatcher.receive(message, from: peer, now: now, wallClock: wallClock)
         return takeActions()
