@@ -1,4 +1,5 @@
 internal import FerryStateMachines
+internal import FerryWire
 
 /// How much of Ferry a seed drives, and what goes wrong in it.
 public struct SimulationPreset: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
@@ -17,11 +18,13 @@ public struct SimulationPreset: RawRepresentable, Sendable, Hashable, CustomStri
     public static let full = SimulationPreset(rawValue: "full")
     /// ``ordered`` without any fault: every move completes, and bytes are counted.
     public static let calm = SimulationPreset(rawValue: "calm")
-    /// One of the others by seed: of 16 seeds one is ``full``, one ``calm``, six are ``unordered`` and eight ``ordered``.
+    /// ``unordered`` with nothing but loss of up to three messages in ten, repetition and reordering: every move completes all the same.
+    public static let lossy = SimulationPreset(rawValue: "lossy")
+    /// One of the others by seed: of 16 seeds one is ``full``, one ``calm``, one ``lossy``, six are ``unordered`` and seven ``ordered``.
     public static let mixed = SimulationPreset(rawValue: "mixed")
 
     /// Every preset.
-    public static let all: [SimulationPreset] = [.mixed, .ordered, .unordered, .full, .calm]
+    public static let all: [SimulationPreset] = [.mixed, .ordered, .unordered, .full, .calm, .lossy]
 
     /// The name.
     public var description: String { rawValue }
@@ -32,6 +35,7 @@ public struct SimulationPreset: RawRepresentable, Sendable, Hashable, CustomStri
         return switch seed % 16 {
         case 0: .full
         case 8: .calm
+        case 12: .lossy
         case 1, 4, 6, 9, 11, 14: .unordered
         default: .ordered
         }
@@ -55,27 +59,50 @@ struct SimulationSettings {
     /// Rates of the network's faults, out of 1,000.
     var lossPermille = 0
     var duplicationPermille = 0
-    var isDaemonLargeAllowed = true
+    /// Nothing goes wrong but loss, repetition and reordering of messages.
+    var isLossy = false
     var budgets = PhaseBudgets(
         plan: .seconds(3), fence: .seconds(2), transfer: .seconds(5), stall: .seconds(4), restore: .seconds(5), prepare: .seconds(3),
         take: .seconds(4), promise: .seconds(15), retry: .milliseconds(100) ... .seconds(2))
 
+    var moveLimits = MigrationLimits()
+    var ownershipLimits: OwnershipLimits
+
     init(preset: SimulationPreset, random: inout SimulationRandom) {
         switch preset {
         case .full: layer = .sessions
-        case .unordered: layer = .unordered
+        case .unordered, .lossy: layer = .unordered
         default: layer = .ordered
         }
         nodeCount = random.within(3...7)
         daemonCount = random.within(1...6)
         emitterCount = random.within(1...4)
+        // Full lanes: what a stranger opens is one too many.
+        ownershipLimits = OwnershipLimits(laneCount: emitterCount)
         moveCount = random.within(6...16)
         eventsPerLane = random.within(60...220)
         horizon = .seconds(random.within(10...40))
+        isLossy = preset == .lossy
         guard preset != .calm else { return }
+        guard !isLossy else {
+            drawLoss(&random)
+            return
+        }
+        // Small enough to be met.
+        if random.chance(200) { moveLimits = MigrationLimits(movesPerRole: 8, rememberedMoveCount: 24) }
         for kind in FaultKind.allCases where random.chance(Self.likelihood(of: kind)) { enabled.append(kind) }
         if isEnabled(.loss) { lossPermille = random.pick([10, 50, 150, 300]) ?? 0 }
         if isEnabled(.duplication) { duplicationPermille = random.pick([20, 100, 250]) ?? 0 }
+    }
+
+    /// Loss alone must not end a move: every budget is long enough for dozens of repetitions.
+    private mutating func drawLoss(_ random: inout SimulationRandom) {
+        enabled = [.loss, .duplication, .reordering]
+        lossPermille = random.pick([100, 200, 300]) ?? 0
+        duplicationPermille = 100
+        budgets = PhaseBudgets(
+            plan: .seconds(60), fence: .seconds(60), transfer: .seconds(60), stall: .seconds(60), restore: .seconds(60),
+            prepare: .seconds(60), take: .seconds(60), promise: .seconds(120), retry: .milliseconds(100) ... .seconds(1))
     }
 
     /// Crashes without a journal take daemons with them, so they are rarer than what a move survives.

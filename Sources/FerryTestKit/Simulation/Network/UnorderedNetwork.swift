@@ -78,7 +78,9 @@ final class UnorderedNetwork: SimulationNetwork {
             + world.links.duration(pieceByteCount, transfer.from, transfer.to, at: world.now)
         world.after(wait) { [self] world in
             guard !transfer.isOver else { return }
-            if world.links.isBlocked(transfer.from, transfer.to, at: world.now) || world.chance(world.settings.lossPermille / 8) {
+            if world.links.isBlocked(transfer.from, transfer.to, at: world.now)
+                || (!world.settings.isLossy && world.chance(world.settings.lossPermille / 8))
+            {
                 return fail(transfer)
             }
             let start = transfer.arrived.count

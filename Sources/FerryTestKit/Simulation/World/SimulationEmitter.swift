@@ -15,8 +15,13 @@ final class SimulationEmitter {
         var offeredCount: UInt32 = 0
         var remainingCount: Int
         let interval: ClosedRange<Int>
+        let windowEventCount: Int
 
-        init(daemon: DaemonTruth, incarnation: UInt32, machine: consuming EmitterLane, remainingCount: Int, interval: ClosedRange<Int>) {
+        init(
+            daemon: DaemonTruth, incarnation: UInt32, machine: consuming EmitterLane, windowEventCount: Int, remainingCount: Int,
+            interval: ClosedRange<Int>
+        ) {
+            self.windowEventCount = windowEventCount
             self.daemon = daemon
             self.incarnation = incarnation
             self.machine = machine
@@ -50,7 +55,9 @@ final class SimulationEmitter {
             machine: EmitterLane(
                 chain: ChainBuilder(origin: endpoint.origin), daemon: daemon.origin, belief: OwnerBelief(node: owner),
                 limits: EmitterLimits(windowEventCount: window, retry: .milliseconds(250) ... .seconds(2))),
+            windowEventCount: window,
             remainingCount: count ?? world.settings.eventsPerLane, interval: world.random.chance(250) ? 0...20 : 5...200)
+        lane.machine.defect = world.seededDefect
         lanes.append(lane)
         scheduleNext(lane)
         transmit(lane)
@@ -86,6 +93,9 @@ final class SimulationEmitter {
                 if world.isFaulty { world.count(.fullBuffer) }
             } else {
                 lane.offeredCount += 1
+            }
+            if lane.machine.waitingCount > lane.windowEventCount {
+                world.violate("S8", "\(endpoint.name) keeps \(lane.machine.waitingCount) events for daemon \(lane.daemon.index)")
             }
         } catch {
             world.violate("S2", "\(endpoint.name) cannot offer: \(error)")
@@ -129,6 +139,9 @@ final class SimulationEmitter {
                 guard let node = world.endpoint(of: key) else { continue }
                 world.send(.lane(transmission.message), from: endpoint, to: node)
             case .everyone:
+                if world.settings.isCalm, lane.machine.acceptedCount > 0 {
+                    world.violate("L3", "\(endpoint.name) has lost track of daemon \(lane.daemon.index), and nobody has crashed")
+                }
                 for node in world.nodes { world.send(.lane(transmission.message), from: endpoint, to: node.endpoint) }
             }
         }

@@ -14,8 +14,8 @@ final class SimulationHost {
     var frozen: Frozen?
     /// When the last change of its standing is done: they come in order.
     var changedAt = Timestamp.zero
-    /// A copy that was restored to another state than was written.
-    var isWrong = false
+    /// How a copy that was restored to something else than was written differs.
+    var wrong: WrongRestore?
     /// An older copy, for the defect that forgets the tail.
     var stale: (any SimulatedDaemon)?
 
@@ -26,20 +26,25 @@ final class SimulationHost {
         var epoch: Epoch
     }
 
-    init(spawning daemon: any SimulatedDaemon, keypair: EntityKeypair, truth: DaemonTruth) {
+    init(spawning daemon: any SimulatedDaemon, keypair: EntityKeypair, truth: DaemonTruth, in world: SimulationWorld) {
         self.truth = truth
         self.daemon = daemon
         self.keypair = keypair
-        ownership = OwnershipMachine(spawning: truth.entity, lineage: truth.lineage)
+        ownership = OwnershipMachine(spawning: truth.entity, lineage: truth.lineage, limits: world.settings.ownershipLimits)
+        ownership.defect = world.seededDefect
         chain = ChainBuilder(origin: truth.origin)
     }
 
     /// A restored copy; nil when it has more lanes than the node keeps.
-    init?(standby daemon: any SimulatedDaemon, migration: MigrationID, snapshot: SnapshotHeader, truth: DaemonTruth) {
-        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot) else { return nil }
+    init?(
+        standby daemon: any SimulatedDaemon, migration: MigrationID, snapshot: SnapshotHeader, truth: DaemonTruth, in world: SimulationWorld
+    ) {
+        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot, limits: world.settings.ownershipLimits)
+        else { return nil }
         self.truth = truth
         self.daemon = daemon
         self.ownership = ownership
+        self.ownership.defect = world.seededDefect
         keypair = EntityKeypair(publicOnly: snapshot.entity)
         chain = ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload)
     }
@@ -65,6 +70,24 @@ final class SimulationHost {
     /// What may not change while the daemon is fenced.
     func facts() throws -> Frozen {
         Frozen(state: try daemon.snapshot(), cursors: ownership.sortedCursors, head: chain.head, epoch: ownership.epoch)
+    }
+}
+
+/// What a restore may get wrong.
+enum WrongRestore: CaseIterable {
+    case state, head, cursors
+
+    /// The header as such a restore reads it.
+    func applied(to header: SnapshotHeader) -> SnapshotHeader {
+        var header = header
+        switch self {
+        case .state: break
+        case .head: header.chainLink.parent ^= 1
+        case .cursors:
+            guard let last = header.cursors.indices.last else { break }
+            header.cursors[last].sequence -= 1
+        }
+        return header
     }
 }
 

@@ -21,10 +21,18 @@ extension SimulationNode {
         case .resume(let migration, let daemon): resume(migration, daemon)
         case .retire(let migration, let daemon, _): retire(migration, daemon)
         case .restore(let migration, let snapshot, let node, let stream): restore(migration, snapshot, from: node, stream)
+        case .freeze(let migration, _, _):
+            later(.zero) { node in
+                let reason = FailureReason(.modeNotSupported, "this node moves in stop-and-copy mode")
+                node.report { $0.frozen(migration, .failure(reason), now: $1, wallClock: $2) }
+            }
+        case .shipLog, .logAcknowledged, .limitLog, .replay, .retried, .planned: break
+        case .inspect(let migration): inspect(migration)
         case .activate(let migration, let keypair, let epoch, _): activate(migration, keypair, epoch)
         case .discard(let migration): discard(migration)
         case .journal(let migration, let record, let entry): journal(migration, record, entry)
         case .phaseChanged(let migration, let role, let phase):
+            if role == .source { world.move(migration)?.phaseEntries[phase] = now }
             world.say("\(endpoint.name)  \(role) of \(migration.hex.prefix(6)) enters \(phase)")
         case .inDoubt(let migration, let role, let reason):
             world.move(migration)?.wasInDoubt = true
@@ -38,13 +46,16 @@ extension SimulationNode {
         guard let to = world.endpoint(of: node) else { return }
         if world.has(.leakKey), case .cutoverNotify(var commit) = message.body, let move = world.move(message.header.migration) {
             commit.envelope.replaceSubrange(100..<132, with: world.daemons[move.daemon].secret)
+            world.leaves(message, self, to: node)
             let leaking = FerryMessage(header: message.header, body: .cutoverNotify(commit))
             return world.send(.migration(leaking), from: endpoint, to: to)
         }
+        world.leaves(message, self, to: node)
         world.send(.migration(message), from: endpoint, to: to)
     }
 
     private func journal(_ migration: MigrationID, _ record: UInt64, _ entry: MoveRecord) {
+        if let move = world.move(migration) { world.records(entry, of: move, at: self) }
         if world.has(.activateBeforeTake), case .prepared(_, let order) = entry { activateTooEarly(migration, order) }
         let isRefused = world.strikes(.journalFailure, 60)
         later(callbackTime()) { node in
@@ -68,7 +79,13 @@ extension SimulationNode {
         if !move.end(role, outcome, at: world.now), !world.settings.isEnabled(.wallClockJump) {
             world.violate("S7", "\(role) of \(migration) ended twice")
         }
-        if role == .source, case .completed = outcome { world.moved(move) }
+        switch (role, outcome) {
+        case (.source, .completed): world.moved(move)
+        case (.source, .declined): move.enters(.declined)
+        case (.source, _): world.checkBudget(of: move, outcome, at: self)
+        case (.orchestrator, _): world.checkVerdict(outcome, of: move)
+        default: break
+        }
     }
 }
 
@@ -81,6 +98,7 @@ extension MoveOutcome {
         case .rolledBackAfterCommit(let reason): "rolled back after the commit (\(reason))"
         case .declined(let reason): "declined (\(reason))"
         case .lost(let reason): "lost (\(reason))"
+        case .forgotten(let reason): "forgotten (\(reason))"
         }
     }
 }

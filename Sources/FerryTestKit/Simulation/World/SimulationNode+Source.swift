@@ -36,6 +36,7 @@ extension SimulationNode {
     }
 
     func fence(_ migration: MigrationID, _ entity: EntityID, _ epoch: Epoch) {
+        world.move(migration)?.enters(.streaming)
         guard let host = ownHost(entity) else {
             return later(.zero) { node in
                 node.report { $0.fenced(migration, .failure(FailureReason(.daemonNotFound)), now: $1, wallClock: $2) }
@@ -124,6 +125,7 @@ extension SimulationNode {
 
     func commit(_ migration: MigrationID, _ entity: EntityID, _ moved: Moved) {
         if ownHost(entity)?.ownership.commit(moved) == true {
+            world.move(migration)?.enters(.committed, standing: .inDoubt)
             if world.has(.resumeByTimer) { later(.milliseconds(20)) { $0.resume(migration, entity) } }
             return
         }
@@ -131,6 +133,7 @@ extension SimulationNode {
     }
 
     func resume(_ migration: MigrationID, _ entity: EntityID) {
+        world.move(migration)?.enters(.abandoned)
         guard let host = ownHost(entity), !world.has(.forgetResume) else { return }
         change(host) { node in
             guard let epoch = host.ownership.resume(migration) else { return }
@@ -144,6 +147,7 @@ extension SimulationNode {
         guard let host = ownHost(entity), host.ownership.retire(migration) else {
             return world.violate("S1", "\(migration) retires a daemon that is not in doubt for it")
         }
+        if let move = world.move(migration) { move.enters(.done, standing: world.standing(of: move, at: self)) }
         if !world.has(.keepKey) { host.keypair.wipe() }
         host.frozen = nil
         world.checkWiped(host)

@@ -13,7 +13,10 @@ extension SimulationNode {
         } else {
             refusal = FailureReason(.daemonNotFound)
         }
-        if refusal == nil, let truth { arrivals.append(DaemonArrival(migration: migration, daemon: truth)) }
+        if refusal == nil, let truth {
+            world.move(migration)?.enters(.reserved)
+            arrivals.append(DaemonArrival(migration: migration, daemon: truth))
+        }
         dispatcher.admitted(migration, refusal: refusal, now: now, wallClock: wallClock)
     }
 
@@ -22,6 +25,7 @@ extension SimulationNode {
     func restore(_ migration: MigrationID, _ snapshot: SnapshotHeader, from source: NodeKey, _ stream: UInt64) {
         guard let arrival = arrival(migration), arrival.snapshot == nil else { return }
         arrival.snapshot = snapshot
+        world.move(migration)?.enters(.restoring)
         let from = world.endpoint(of: source)?.index
         guard let transfer = incoming.first(where: { $0.stream == stream && $0.from == from && $0.toBoot == endpoint.bootCount }) else {
             return later(callbackTime()) { $0.restoreFailed(migration, "the session with the source is gone") }
@@ -62,26 +66,34 @@ extension SimulationNode {
     private func finishRestore(_ migration: MigrationID, _ bytes: [UInt8]) {
         guard let arrival = arrival(migration), let snapshot = arrival.snapshot, arrival.host == nil else { return }
         if world.strikes(.failingCallback, 80) { return restoreFailed(migration, "the restore threw") }
-        let isWrong = world.strikes(.wrongRestore, 250)
+        let wrong = world.strikes(.wrongRestore, 250) ? world.random.pick(WrongRestore.allCases) : nil
         guard let daemon = try? world.cast.restore(bytes) else { return restoreFailed(migration, "the restore threw") }
         let held = hosts[arrival.daemon.index]
         guard held.map(\.isStub) ?? true else { return restoreFailed(migration, "the daemon is here already") }
-        guard let host = SimulationHost(standby: daemon, migration: migration, snapshot: snapshot, truth: arrival.daemon) else {
+        let copied = wrong?.applied(to: snapshot) ?? snapshot
+        guard let host = SimulationHost(standby: daemon, migration: migration, snapshot: copied, truth: arrival.daemon, in: world) else {
             return restoreFailed(migration, "more lanes than this node keeps")
         }
-        host.isWrong = isWrong
+        host.wrong = wrong
         arrival.host = host
         standbys[arrival.daemon.index] = host
-        let facts = facts(of: host, snapshot, bytes)
-        report { $0.restored(migration, facts, now: $1, wallClock: $2) }
+        report { $0.restored(migration, bytes.stateSummary, now: $1, wallClock: $2) }
+    }
+
+    func inspect(_ migration: MigrationID) {
+        later(callbackTime()) { node in
+            guard let arrival = node.arrival(migration), let host = arrival.host, let snapshot = arrival.snapshot else { return }
+            let facts = node.facts(of: host, snapshot)
+            node.report { $0.inspected(migration, .success(facts), now: $1, wallClock: $2) }
+        }
     }
 
     /// What the copy holds, taken from the copy.
-    private func facts(of host: SimulationHost, _ snapshot: SnapshotHeader, _ bytes: [UInt8]) -> RestoredFacts {
+    private func facts(of host: SimulationHost, _ snapshot: SnapshotHeader) -> RestoredFacts {
         var state = (try? host.daemon.snapshot()) ?? []
-        if host.isWrong, !world.has(.skipComparison) { state.append(0) }
+        if host.wrong == .state, !world.has(.skipComparison) { state.append(0) }
         return RestoredFacts(
-            snapshot: host.header(epoch: snapshot.epoch, kind: world.cast.kind), state: bytes.stateSummary,
+            snapshot: host.header(epoch: snapshot.epoch, kind: world.cast.kind),
             stateDigest: FixedBytes32(label: "ferry-simulated-digest", state))
     }
 
@@ -94,6 +106,7 @@ extension SimulationNode {
         standbys[host.truth.index] = nil
         self.host(host)
         world.say("\(endpoint.name)  daemon \(host.truth.index) is active at epoch \(epoch)")
+        if let move = world.move(migration) { move.enters(.active, standing: world.standing(of: move, at: self)) }
         world.activated(host, on: self)
     }
 
@@ -106,6 +119,7 @@ extension SimulationNode {
 
     func discard(_ migration: MigrationID) {
         guard let arrival = arrival(migration) else { return }
+        world.move(migration)?.enters(.refused)
         arrivals.removeAll { $0 === arrival }
         if let transfer = arrival.transfer { world.network.cancel(transfer) }
         guard let host = arrival.host, !world.has(.keepStandby) else { return }

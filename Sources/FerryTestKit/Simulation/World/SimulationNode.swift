@@ -48,9 +48,12 @@ final class SimulationNode {
     private static func environment(_ endpoint: SimulationEndpoint, _ world: SimulationWorld) -> MoveEnvironment {
         // Strangers have sessions and nothing to say.
         let nodes = Set(world.endpoints.prefix(world.settings.nodeCount).map(\.key))
-        return MoveEnvironment(
+        var environment = MoveEnvironment(
             identity: endpoint.identity, boot: endpoint.boot, crypto: world.crypto,
-            policy: MigrationPolicy(orchestrators: .only(nodes), sources: .only(nodes)), budgets: world.settings.budgets)
+            policy: MigrationPolicy(orchestrators: .only(nodes), sources: .only(nodes)), budgets: world.settings.budgets,
+            limits: world.settings.moveLimits)
+        environment.defect = world.seededDefect
+        return environment
     }
 
     var now: Timestamp { world.clock(of: endpoint) }
@@ -83,7 +86,15 @@ final class SimulationNode {
         for view in dispatcher.moves where view.role == .target && view.outcome == nil {
             world.daemon(view.daemon.originHash)?.mayBeLost = true
         }
-        for view in dispatcher.moves { world.move(view.migration)?.forget(view.role) }
+        for view in dispatcher.moves {
+            guard let move = world.move(view.migration) else { continue }
+            move.forget(view.role)
+            switch view.role {
+            case .source: move.enters(.sourceForgotten)
+            case .target: move.enters(.targetForgotten)
+            case .orchestrator: break
+            }
+        }
         endpoint.isUp = false
         endpoint.bootCount += 1
         endpoint.armedAt = .distantFuture

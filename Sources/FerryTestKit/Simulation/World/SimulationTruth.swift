@@ -33,6 +33,8 @@ final class DaemonTruth {
     var owner: Int?
     /// Whether a crash may have taken the daemon with it.
     var mayBeLost = false
+    /// Every release that was ever signed.
+    var releases: [(epoch: Epoch, migration: MigrationID)] = []
 
     init(index: Int, keypair: EntityKeypair, secret: [UInt8], lineage: LineageID, twin: any SimulatedDaemon, emitterCount: Int) {
         self.index = index
@@ -56,6 +58,15 @@ final class MoveTruth {
     /// Role by role, as each said it.
     private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
     var wasInDoubt = false
+    /// What the hand-over did, in the terms of `docs/model`.
+    private(set) var steps: [ModelStep] = []
+    /// Whether a node that had forgotten the attempt took part in it once more: no trace of the model's any longer.
+    private(set) var isRevived = false
+    private(set) var sourceState: ModelState?
+    private(set) var targetState: ModelState?
+    private(set) var sentMessages: Set<ModelMessage> = []
+    /// When the source entered each phase, by its own clock.
+    var phaseEntries: [MigrationPhase: Timestamp] = [:]
     /// When its last role ended.
     private(set) var endedAt: Timestamp
 
@@ -68,6 +79,19 @@ final class MoveTruth {
     }
 
     func outcome(_ role: MoveRole) -> MoveOutcome? { outcomes[Int(role.rawValue)] }
+
+    /// The state that a step leads to.
+    func enters(_ state: ModelState, standing: ModelStanding? = nil) {
+        let isSource = state.rawValue.hasPrefix("S")
+        if (isSource ? sourceState : targetState)?.isForgotten ?? false { isRevived = true }
+        if isSource { sourceState = state } else { targetState = state }
+        steps.append(ModelStep(event: .enters(state), standing: standing))
+    }
+
+    func sends(_ message: ModelMessage, standing: ModelStanding? = nil) {
+        sentMessages.insert(message)
+        steps.append(ModelStep(event: .sends(message), standing: standing))
+    }
 
     /// - Returns: false when this role had ended before, in the same boot.
     func end(_ role: MoveRole, _ outcome: MoveOutcome, at time: Timestamp) -> Bool {
@@ -87,9 +111,13 @@ final class MoveTruth {
         case .completed: return .completed
         case .rolledBack, .rolledBackAfterCommit: return .rolledBack
         case .declined: return .declined
-        case .lost, nil: return .lost
+        case .lost, .forgotten, nil: return .lost
         }
     }
+}
+
+extension ModelState {
+    var isForgotten: Bool { self == .sourceForgotten || self == .targetForgotten }
 }
 
 /// How a move counts in a report.

@@ -5,15 +5,40 @@ internal import FerryWire
 
 // The invariants of system.md §7, after every step and where their facts come up.
 extension SimulationWorld {
-    /// S1, after every step.
+    /// S1, after every step: one owner, and no second node that may yet go on as one.
     func check() {
         for daemon in daemons {
             var owners = 0
+            var heirs = 0
             for node in nodes {
-                if let host = node.hosts[daemon.index], host.isActive { owners += 1 }
+                if let host = node.hosts[daemon.index] {
+                    switch host.ownership.standing {
+                    case .active: owners += 1
+                    case .fenced, .inDoubt: heirs += 1
+                    case .moved, .standby: break
+                    }
+                }
                 if let host = node.standbys[daemon.index], host.isActive { owners += 1 }
             }
             if owners > 1 { violate("S1", "daemon \(daemon.index) has \(owners) owners") }
+            if owners == 1, heirs > 0 { violate("S1", "daemon \(daemon.index) has an owner, and another node may still go on as one") }
+        }
+    }
+
+    /// S8: no table is beyond its cap.
+    func checkTables() {
+        for node in nodes {
+            let views = node.dispatcher.moves
+            let limits = settings.moveLimits
+            if Set(views.map(\.migration)).count > limits.rememberedMoveCount {
+                violate("S8", "\(node.endpoint.name) remembers more than \(limits.rememberedMoveCount) moves")
+            }
+            for role in MoveRole.allCases where views.count(where: { $0.role == role && $0.outcome == nil }) > limits.movesPerRole {
+                violate("S8", "\(node.endpoint.name) takes part in more than \(limits.movesPerRole) moves as \(role)")
+            }
+            for case let host? in node.hosts where host.ownership.sortedCursors.count > settings.ownershipLimits.laneCount {
+                violate("S8", "daemon \(host.truth.index) has more lanes than \(settings.ownershipLimits.laneCount)")
+            }
         }
     }
 
@@ -109,7 +134,7 @@ extension SimulationWorld {
     /// S2 to S5 on the whole state.
     func checkState(_ host: SimulationHost) {
         let truth = host.truth
-        if host.isWrong { violate("S5", "a copy of daemon \(truth.index) that differs has become the owner") }
+        if host.wrong == .state { violate("S5", "a copy of daemon \(truth.index) that differs has become the owner") }
         for emitter in emitters {
             let cursor = host.ownership.cursor(of: emitter.endpoint.origin)
             let sequence = truth.lanes[emitter.index].sequence

@@ -75,7 +75,9 @@ extension SimulationWorld {
                 violate("L1", "emitter \(emitter.index) waits for daemon \(lane.daemon.index)")
             }
         }
+        checkVerdicts()
         if settings.isCalm { checkCalm() }
+        if settings.isLossy { checkProgress() }
     }
 
     /// Without a fault every move that is possible completes, and nothing is sent in vain (S10).
@@ -92,6 +94,13 @@ extension SimulationWorld {
             needed += byteCount * moves.count { $0.daemon == daemon.index }
         }
         if moveByteCount > needed + needed / 50 { violate("S10", "\(moveByteCount) bytes were sent for \(needed)") }
+    }
+
+    /// L3: what is lost is said again, until it has arrived.
+    private func checkProgress() {
+        for move in moves where move.result != .completed && !hasRival(move) {
+            violate("L3", "\(move.name) came to nothing under loss alone: \(move.outcome(.source)?.brief ?? "unknown")")
+        }
     }
 
     /// Whether another move of the same daemon ran at the same time.

@@ -8,6 +8,7 @@ extension SimulationWorld {
     func inject(_ kind: FaultKind) {
         if kind == .forged, random.chance(300) { return forgeLane() }
         if kind == .forged, random.chance(100) { return forgeOrder() }
+        if kind == .forged, random.chance(150) { return crowdLane() }
         guard let seen = observed.pick(&random), let message = try? PeerMessage(decoding: seen.bytes.rawSpan),
             case .migration(var migration) = message
         else { return }
@@ -62,6 +63,21 @@ extension SimulationWorld {
         count(.forged)
         let header = MessageHeader(migration: order.migration, epoch: .none)
         forge(FerryMessage(header: header, body: .plan(Plan(order: order, offer: nil))), to: owner)
+    }
+
+    /// S8: a stranger opens a lane of its own to a daemon that has as many as its host keeps.
+    private func crowdLane() {
+        let laneCount = settings.ownershipLimits.laneCount
+        for daemon in daemons {
+            guard let holder = holder(of: daemon), let host = holder.hosts[daemon.index], holder.endpoint.isUp,
+                holder.endpoint.pausedUntil <= now, host.isActive, host.ownership.sortedCursors.count == laneCount
+            else { continue }
+            count(.forged)
+            let link = CausalLink(origin: stranger.origin, horizon: 0, sequence: 1, parent: 0)
+            let event = LaneEvent(epoch: host.ownership.epoch, previous: 0, link: link, payload: [])
+            let message = LaneMessage(emitter: stranger.origin, daemon: daemon.origin, body: .event(event))
+            return holder.receive(message, from: stranger)
+        }
     }
 
     /// A stranger speaks as another emitter to an owner, or as an owner to an emitter.

@@ -52,6 +52,7 @@ extension SimulationWorld {
             guard to.index < nodes.count else { return }
             let plan = crashPlan(for: migration.header.migration)
             if plan?.isBefore ?? false { return carryOut(plan) }
+            misuse(migration, from: peer, to: nodes[to.index])
             nodes[to.index].receive(migration, from: peer)
             carryOut(plan)
         case .lane(let lane):

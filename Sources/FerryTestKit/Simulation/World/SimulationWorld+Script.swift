@@ -17,6 +17,7 @@ extension SimulationWorld {
     /// Spreads orders and faults over the time until the horizon.
     func script() {
         for _ in 0..<settings.moveCount { at { $0.orderSomewhere() } }
+        for _ in 0..<8 { at { $0.checkTables() } }
         for kind in FaultKind.allCases where settings.isEnabled(kind) {
             for _ in 0..<Self.frequency(of: kind) {
                 let delay = random.milliseconds(200...Int(settings.horizon.components.seconds) * 1_000)

@@ -21,6 +21,9 @@ final class SimulationWorld {
     let cast: SimulatedCast
     let crypto: CryptoProvider
     let defects: [Defect]
+    let seededDefect: SeededDefect?
+    /// Whether what orchestrators report is held against what is so.
+    let areVerdictsChecked: Bool
     var random: SimulationRandom
     private(set) var now = Timestamp(nanoseconds: 1_000_000_000)
     var trace: SimulationTrace
@@ -58,6 +61,8 @@ final class SimulationWorld {
         self.random = random
         cast = options.cast
         defects = options.defects
+        seededDefect = options.seededDefect
+        areVerdictsChecked = options.areVerdictsChecked
         var crypto = options.crypto
         crypto.random = SeededRandom(seed: seed ^ 0x5EED_C0DE)
         crypto.secrets = WipedHeap()
@@ -108,7 +113,7 @@ final class SimulationWorld {
         daemons.append(truth)
         daemonPlaces[truth.origin] = truth.index
         for node in nodes { node.makeRoom(for: daemons.count) }
-        node.host(SimulationHost(spawning: cast.spawn(seed), keypair: keypair, truth: truth))
+        node.host(SimulationHost(spawning: cast.spawn(seed), keypair: keypair, truth: truth, in: self))
         for emitter in emitters where emitter.index == truth.index % emitters.count || random.chance(600) {
             emitter.openLane(to: truth, owner: random.chance(700) ? node.endpoint.key : nil)
         }
