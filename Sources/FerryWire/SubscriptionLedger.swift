@@ -33,6 +33,13 @@ public struct SubscriptionLedger: Hashable, Sendable {
     /// Whether there is no subscription.
     public var isEmpty: Bool { entries.isEmpty }
 
+    /// Whether there is a subscription.
+    public func contains(publisher: UInt64, channel: ChannelName) -> Bool {
+        let entry = Entry(publisher: publisher, channel: channel)
+        let index = position(of: entry)
+        return index < entries.count && !entry.precedes(entries[index])
+    }
+
     /// Adds a subscription, or replaces the token of the same publisher and channel.
     public mutating func record(_ entry: Entry) {
         let index = position(of: entry)

@@ -34,6 +34,11 @@ public protocol StateDigesting: Daemon {
     var stateDigest: FixedBytes32 { get }
 }
 
+/// A daemon that declares that the same events lead it to the same state and outputs on every node.
+///
+/// Needed for moves in live mode of daemons that neither offer a state digest nor emit anything: nothing of what they do could be compared.
+public protocol Deterministic: Daemon {}
+
 /// Tells a node that it can restore daemons of one kind.
 public struct DaemonRegistration: Sendable {
     /// Kind and the newest schema version that is understood.

@@ -1,4 +1,4 @@
-internal import FerryWire
+internal import FerryStateMachines
 internal import Logging
 internal import Metrics
 
@@ -7,7 +7,7 @@ struct DaemonContext: Sendable {
     let observers: [any OutputObserver]
     let logger: Logger
     let metrics: NodeMetrics
-    let maximumPendingDeliveryCount: Int
-    /// Sends a daemon's delivery; waits for room in the emitter's window.
-    let deliver: @Sendable (_ payload: [UInt8], _ destination: OriginHash) async throws -> Void
+    let outputLimits: OutputLimits
+    /// Carries what daemons send to each other.
+    let emitters: EmitterTable
 }

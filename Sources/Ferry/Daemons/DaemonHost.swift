@@ -15,17 +15,25 @@ actor DaemonHost {
     nonisolated let origin: OriginHash
     nonisolated let kind: DaemonKind
     nonisolated let lineage: LineageID
-    private let context: DaemonContext
-    private let deliveries: DeliveryQueue
+    let context: DaemonContext
+    /// Where answers to its outputs go.
+    nonisolated let carrier = OutputCarrier()
+    /// What it sends to other daemons, and who may speak for those that send to it.
+    var plane: OutputPlane
 
-    private var ownership: OwnershipMachine
-    private var daemon: (any Daemon)?
-    private var keypair: EntityKeypair?
-    private var chain: ChainBuilder
-    private var horizon: HorizonBloom
-    private var outputs: DaemonOutputs
-    private let outputLanes: [OutputLaneState]
-    private let bindings: [UInt8]
+    var ownership: OwnershipMachine
+    var daemon: (any Daemon)?
+    var keypair: EntityKeypair?
+    var chain: ChainBuilder
+    var horizon: HorizonBloom
+    var outputs: DaemonOutputs
+    /// While the daemon serves through a move away from here.
+    var live: LiveMove?
+    /// While a copy here follows a move log.
+    var follower = LogFollower()
+    var digestPace = DigestPace()
+    /// Where those are reached whom the ownership remembers as held.
+    var heldPaths: [OriginHash: LaneReplyPath] = [:]
     private var processedCount: UInt64 = 0
     private var failedCount: UInt64 = 0
 
@@ -38,37 +46,47 @@ actor DaemonHost {
         self.context = context
         self.keypair = keypair
         self.daemon = daemon
-        deliveries = DeliveryQueue(context: context)
+        plane = OutputPlane(daemon: origin, limits: context.outputLimits)
         ownership = OwnershipMachine(spawning: entity, lineage: lineage)
         chain = ChainBuilder(origin: origin)
         horizon = .empty
         outputs = DaemonOutputs(lineage: lineage, link: .genesis(origin))
-        outputLanes = []
-        bindings = []
     }
 
     /// A daemon that was restored and waits for its activation; nil when it has more lanes than this node keeps.
     init?(standby daemon: any Daemon, migration: MigrationID, snapshot: SnapshotHeader, context: DaemonContext) {
-        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot) else { return nil }
+        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot),
+            let plane = OutputPlane(restoring: snapshot, limits: context.outputLimits)
+        else { return nil }
         entity = snapshot.entity
         origin = entity.originHash
         kind = snapshot.kind
         lineage = snapshot.lineage
         self.context = context
         self.daemon = daemon
-        deliveries = DeliveryQueue(context: context)
+        self.plane = plane
         self.ownership = ownership
         chain = ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload)
         horizon = HorizonBloom(snapshot.cursors.map(\.emitter))
         outputs = DaemonOutputs(lineage: snapshot.lineage, link: .genesis(origin))
-        outputLanes = snapshot.outputLanes
-        bindings = snapshot.bindings
     }
 
     // MARK: Events
 
     /// Takes in `hello` or `event`; the answer goes back on the lane, nil for none.
-    func receive(_ message: LaneMessage) -> LaneMessage.Body? {
+    ///
+    /// - Parameters:
+    ///   - isNode: whether the emitter is `node` itself, and no daemon.
+    ///   - path: where the emitter is told once a hold is over.
+    func receive(_ message: LaneMessage, from node: NodeKey, isNode: Bool, replyingTo path: LaneReplyPath) -> LaneMessage.Body? {
+        let answer = objection(to: message, from: node, isNode: isNode) ?? answer(message, isNode: isNode)
+        if case .hold = answer, heldPaths.count < WireLimits.cursorCount || heldPaths[message.emitter] != nil {
+            heldPaths[message.emitter] = path
+        }
+        return answer
+    }
+
+    private func answer(_ message: LaneMessage, isNode: Bool) -> LaneMessage.Body? {
         switch message.body {
         case .hello:
             return ownership.welcome(message.emitter).reply
@@ -77,8 +95,10 @@ actor DaemonHost {
             let verdict = ownership.admit(event, from: message.emitter)
             guard case .process = verdict else { return verdict.reply }
             // Not accepted, so the emitter keeps it and sends it again.
-            guard deliveries.hasRoom else { return nil }
-            process(CausalEvent(link: event.link, payload: event.payload, receivedAt: WallClock.nanoseconds))
+            guard plane.lanes.hasRoom(forInputOfDaemon: !isNode) else { return ownership.holdForRoom(message.emitter).reply }
+            if let live, !live.hasRoom { return ownership.holdForRoom(message.emitter).reply }
+            process(
+                CausalEvent(link: event.link, payload: event.payload, receivedAt: WallClock.nanoseconds, content: event.content))
             return ownership.processed(emitter: message.emitter, sequence: event.link.sequence).reply
         default:
             return nil
@@ -86,21 +106,14 @@ actor DaemonHost {
     }
 
     private func process(_ event: CausalEvent) {
-        outputs.reopen(link: event.link)
-        horizon.insert(event.link.origin)
-        var failure: (any Error)?
-        do {
-            try daemon?.process(event, into: &outputs)
-            failure = outputs.failure
-        } catch {
-            failure = error
-        }
+        let failure = take(event)
         processedCount += 1
         context.metrics.processedEvents.increment()
         let epoch = ownership.epoch
         let input = ProcessedInput(
             emitter: event.link.origin, sequence: event.link.sequence, receivedAt: event.receivedAt, isFailed: failure != nil)
         for observer in context.observers { observer.daemon(origin, epoch: epoch, processed: input) }
+        if let live { live.append(event, outcome: outputs.outcome(of: event.link, failure: failure)) }
         if let failure {
             failedCount += 1
             context.metrics.failedEvents.increment()
@@ -108,16 +121,22 @@ actor DaemonHost {
                 "an event failed", metadata: ["daemon": "\(origin)", "sequence": "\(input.sequence)", "error": "\(type(of: failure))"])
             return
         }
-        emitOutputs(at: event.receivedAt, epoch: epoch)
+        applyOutputs(at: event.receivedAt, epoch: epoch)
+        sendOutputs()
     }
 
-    private func emitOutputs(at time: UInt64, epoch: Epoch) {
-        for payload in outputs.emitted {
-            guard let link = chain.next(payload: payload, horizon: horizon.rawValue) else { break }
-            let output = CausalEvent(link: link, payload: payload, receivedAt: time)
-            for observer in context.observers { observer.daemon(origin, epoch: epoch, emitted: output) }
+    /// Lets the daemon take in an event; what it answers is in `outputs` and has no effect yet.
+    ///
+    /// - Returns: why the answer does not count, if it does not.
+    func perform(_ event: CausalEvent) -> (any Error)? {
+        outputs.reopen(link: event.link)
+        horizon.insert(event.link.origin)
+        do {
+            try daemon?.process(event, into: &outputs)
+            return outputs.failure
+        } catch {
+            return error
         }
-        if !outputs.deliveries.isEmpty { deliveries.append(outputs.deliveries) }
     }
 
     // MARK: Moves
@@ -129,27 +148,39 @@ actor DaemonHost {
         return DaemonDescription(kind: kind, lineage: lineage, epoch: epoch, predictedByteCount: daemon.predictedByteCount)
     }
 
-    /// Stops processing; the event in hand has ended, since this runs in the same isolation.
+    /// Stops processing; the event in hand has ended, since this runs in the same isolation. A move log ends here.
     func fence(_ migration: MigrationID, epoch: Epoch) throws(FailureReason) -> FencedDaemon {
         try ownership.fence(migration, epoch: epoch)
         guard let daemon, let keypair else { throw FailureReason(.daemonNotFound) }
+        silence()
+        live?.seal()
+        let end = live?.end
         return FencedDaemon(
             keypair: keypair, snapshot: header(epoch: epoch, createdAt: WallClock.nanoseconds),
-            predictedByteCount: daemon.predictedByteCount, stateDigest: (daemon as? any StateDigesting)?.stateDigest)
+            predictedByteCount: daemon.predictedByteCount, stateDigest: (daemon as? any StateDigesting)?.stateDigest,
+            lastLogIndex: end?.index ?? 0, inputOutputDigest: end?.digest, determinism: determinism)
     }
 
-    /// A copy of the daemon's value, which shares its storage with the original; nil once it has gone.
-    func frozen() -> (any Daemon)? { daemon }
-
     /// Redirects from now on.
-    func commit(_ moved: Moved) -> Bool { ownership.commit(moved) }
+    func commit(_ moved: Moved) -> Bool {
+        defer { tellHeld() }
+        return ownership.commit(moved)
+    }
 
-    /// Processes again; the epoch, or nil when another move or none holds the daemon.
-    func resume(_ migration: MigrationID) -> Epoch? { ownership.resume(migration) }
+    /// Processes again, or gives up what was frozen; the epoch, or nil when the daemon was not stopped for this move.
+    func resume(_ migration: MigrationID) -> Epoch? {
+        if live?.migration == migration { endLive() }
+        defer {
+            tellHeld()
+            sendOutputs()
+        }
+        return ownership.thaw(migration) ? nil : ownership.resume(migration)
+    }
 
     /// Becomes the stub that redirects: the key is wiped, the state released elsewhere.
     func retire(_ migration: MigrationID) -> Bool {
         guard ownership.retire(migration) else { return false }
+        tellHeld()
         chain = ChainBuilder(origin: origin)
         release()
         return true
@@ -159,6 +190,8 @@ actor DaemonHost {
     func activate(_ migration: MigrationID, keypair: EntityKeypair, epoch: Epoch) -> Bool {
         guard keypair.entityID == entity, ownership.activate(migration, epoch: epoch) else { return false }
         self.keypair = keypair
+        tellHeld()
+        sendOutputs()
         return true
     }
 
@@ -166,6 +199,10 @@ actor DaemonHost {
     func release() {
         keypair?.wipe()
         keypair = nil
+        endLive()
+        silence()
+        carrier.close()
+        context.emitters.stopCarrying(self)
         if let daemon = daemon.take() { DaemonRelease.release(daemon) }
     }
 
@@ -173,7 +210,8 @@ actor DaemonHost {
     func header(epoch: Epoch, createdAt: UInt64) -> SnapshotHeader {
         SnapshotHeader(
             entity: entity, lineage: lineage, epoch: epoch, kind: kind, chainLink: chain.head, headPayload: chain.headPayload,
-            cursors: ownership.sortedCursors, outputLanes: outputLanes, bindings: bindings, createdAt: createdAt)
+            cursors: plane.fence.marked(ownership.sortedCursors), outputLanes: plane.lanes.states,
+            bindings: (try? plane.lanes.bindings.snapshotBytes()) ?? [], ownerHints: plane.lanes.hints, createdAt: createdAt)
     }
 
     // MARK: Views

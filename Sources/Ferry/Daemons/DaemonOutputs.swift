@@ -1,3 +1,4 @@
+package import FerryStateMachines
 public import FerryWire
 
 /// What a daemon does in answer to one event, and the only randomness that it may use.
@@ -7,19 +8,13 @@ public struct DaemonOutputs: Sendable {
     /// The most payload bytes in answer to one event.
     public static let maximumByteCount = 8 << 20
 
-    /// What was emitted, in order.
-    package private(set) var emitted: [[UInt8]] = []
-    private(set) var deliveries: [Delivery] = []
+    /// What is done, in order.
+    package private(set) var operations: [OutputOperation] = []
     /// Why the answer counts as a throw, if it does.
     package private(set) var failure: FerryError?
     private var byteCount = 0
     private var seed: Seed
     private var generator: EventRandom?
-
-    struct Delivery: Sendable {
-        var destination: OriginHash
-        var payload: [UInt8]
-    }
 
     private struct Seed {
         var lineage: LineageID
@@ -32,21 +27,39 @@ public struct DaemonOutputs: Sendable {
         seed = Seed(lineage: lineage, emitter: link.origin, sequence: link.sequence)
     }
 
-    /// Appends an output to the daemon's own chain.
+    /// Appends an output to the daemon's own chain, for whoever observes the daemon.
     ///
     /// - Parameter payload: at most `WireLimits.outputPayloadByteCount` bytes, since the last output travels with the daemon in the header of
-    ///   its snapshot; a longer one counts as a throw of `process`.
-    public mutating func emit(_ payload: [UInt8]) {
-        if admit(payload, limit: WireLimits.outputPayloadByteCount) { emitted.append(payload) }
+    ///   its snapshot; a longer one counts as a throw of `process`. The same holds for every other output.
+    public mutating func emit(_ payload: [UInt8]) { append(.emit, payload) }
+
+    /// Delivers a payload to a daemon, itself included, wherever it is: exactly once and in order, also while either of the two moves.
+    ///
+    /// It is an output of the daemon's own chain, kept until the other daemon has accepted it, and travels with the daemon; never re-entrant.
+    public mutating func deliver(_ payload: [UInt8], to destination: OriginHash) { append(.deliver(destination), payload) }
+
+    /// Publishes a payload to every daemon that subscribes to the channel now, exactly once and in order for each.
+    ///
+    /// Subscribers process it as an event whose `content` is `published`. It is an output of the daemon's own chain even when nobody subscribes.
+    public mutating func publish(_ payload: [UInt8], on channel: ChannelName) { append(.publish(channel), payload) }
+
+    /// Subscribes the daemon to another daemon's channel; both may move from then on.
+    public mutating func subscribe(to channel: ChannelName, of publisher: OriginHash) { append(.subscribe(channel, of: publisher), []) }
+
+    /// Ends a subscription; what the publisher has sent before it hears of it is not processed any more.
+    public mutating func unsubscribe(from channel: ChannelName, of publisher: OriginHash) {
+        append(.unsubscribe(channel, of: publisher), [])
     }
 
-    /// Delivers a payload to a daemon, itself included, after `process` has returned; never re-entrant.
-    ///
-    /// - Parameter payload: at most `WireLimits.eventPayloadByteCount` bytes; a longer one counts as a throw of `process`.
-    public mutating func deliver(_ payload: [UInt8], to destination: OriginHash) {
-        guard admit(payload, limit: WireLimits.eventPayloadByteCount) else { return }
-        deliveries.append(Delivery(destination: destination, payload: payload))
+    /// The payloads of what was emitted, in order.
+    package var emitted: [[UInt8]] {
+        operations.compactMap { operation in
+            if case .emit = operation.kind { operation.payload } else { nil }
+        }
     }
+
+    /// Whether anything is sent to other daemons.
+    var hasDeliveries: Bool { operations.contains { $0.kind != .emit } }
 
     /// A generator whose numbers depend on lineage, emitter and sequence alone, so that a replay draws the same ones.
     public var random: EventRandom {
@@ -59,15 +72,15 @@ public struct DaemonOutputs: Sendable {
         set { generator = newValue }
     }
 
-    private mutating func admit(_ payload: [UInt8], limit: Int) -> Bool {
+    private mutating func append(_ kind: OutputOperation.Kind, _ payload: [UInt8]) {
         byteCount += payload.count
-        guard payload.count <= limit, byteCount <= Self.maximumByteCount,
-            emitted.count + deliveries.count < Self.maximumCount
+        guard payload.count <= WireLimits.outputPayloadByteCount, byteCount <= Self.maximumByteCount,
+            operations.count < Self.maximumCount
         else {
             failure = FerryError(.limitExceeded, "the outputs of one event exceed their count or byte limit")
-            return false
+            return
         }
-        return true
+        operations.append(OutputOperation(kind, payload: payload))
     }
 
     /// Forgets the answer and opens the next, keeping the arrays' room.
@@ -77,8 +90,7 @@ public struct DaemonOutputs: Sendable {
         generator = nil
         failure = nil
         byteCount = 0
-        if !emitted.isEmpty { emitted.removeAll(keepingCapacity: true) }
-        if !deliveries.isEmpty { deliveries.removeAll(keepingCapacity: true) }
+        if !operations.isEmpty { operations.removeAll(keepingCapacity: true) }
     }
 }
 

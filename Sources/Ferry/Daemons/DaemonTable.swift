@@ -111,15 +111,12 @@ extension DaemonTable: LaneOwner {
     /// Lets the daemon take in `hello` or `event`; acknowledgements are coalesced, everything else is answered at once.
     func receiveLane(_ message: LaneMessage, from node: NodeKey, reply: LaneReplyPath) async {
         // A node that spoke as another emitter could have that one's events acknowledged without ever being processed.
-        guard message.emitter == origins.origin(of: node) else {
-            reply.trySend(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: .violation))
-            return
-        }
+        let isNode = message.emitter == origins.origin(of: node)
         guard let host = answering(message.daemon) else {
             reply.trySend(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: .notHere))
             return
         }
-        guard let body = await host.receive(message) else { return }
+        guard let body = await host.receive(message, from: node, isNode: isNode, replyingTo: reply) else { return }
         let answer = LaneMessage(emitter: message.emitter, daemon: message.daemon, body: body)
         if case .acknowledgement = body {
             acknowledgements.append(answer, to: reply)

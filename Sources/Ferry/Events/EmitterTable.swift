@@ -22,6 +22,9 @@ package final class EmitterTable: Sendable {
         var route: Route?
         var emitters: [Lane: EventEmitter] = [:]
         var starts: [EventEmitter] = []
+        /// Hosts of the daemons that send to other daemons.
+        var daemons: [OriginHash: DaemonHost] = [:]
+        var daemonStarts: [DaemonHost] = []
     }
 
     /// The own node's key: answers of local daemons come from it.
@@ -75,12 +78,34 @@ package final class EmitterTable: Sendable {
     /// Takes in an owner's answer; answers on lanes without an emitter are dropped.
     package func receive(_ answer: LaneMessage, from node: NodeKey) {
         let lane = Lane(emitter: answer.emitter, daemon: answer.daemon)
-        state.withLock { $0.emitters[lane] }?.receive(answer.body, from: node)
+        let (emitter, host) = state.withLock { ($0.emitters[lane], $0.daemons[answer.emitter]) }
+        if let emitter { emitter.receive(answer.body, from: node) } else { host?.carrier.receive(answer, from: node) }
     }
 
     /// Has every emitter that waits for `node` send again: a session with it was established or lost.
     func sessionChanged(with node: NodeKey) {
-        for emitter in state.withLock({ Array($0.emitters.values) }) { emitter.sessionChanged(with: node) }
+        let (emitters, hosts) = state.withLock { (Array($0.emitters.values), Array($0.daemons.values)) }
+        for emitter in emitters { emitter.sessionChanged(with: node) }
+        for host in hosts { host.carrier.sessionChanged(with: node) }
+    }
+
+    /// Takes answers for a daemon's outputs, and carries what its host cannot send at once; false once the node has shut down.
+    func carry(_ host: DaemonHost) -> Bool {
+        let isTaken = state.withLock { state in
+            guard !state.isEnded else { return false }
+            state.daemons[host.origin] = host
+            state.daemonStarts.append(host)
+            return true
+        }
+        if isTaken { work.signal() }
+        return isTaken
+    }
+
+    /// The daemon has gone.
+    func stopCarrying(_ host: DaemonHost) {
+        state.withLock { state in
+            if state.daemons[host.origin] === host { state.daemons[host.origin] = nil }
+        }
     }
 
     /// What emitters send through; nil while the node does not run.
@@ -102,6 +127,7 @@ package final class EmitterTable: Sendable {
             while !Task.isCancelled {
                 let ticket = work.ticket
                 for emitter in takeStarts() { group.addTask { await emitter.run() } }
+                if let route { for host in takeDaemonStarts() { group.addTask { await host.carryOutputs(route) } } }
                 await work.wait(after: ticket)
             }
             group.cancelAll()
@@ -112,9 +138,19 @@ package final class EmitterTable: Sendable {
             state.starts = []
             let emitters = Array(state.emitters.values)
             state.emitters = [:]
+            state.daemons = [:]
+            state.daemonStarts = []
             return emitters
         }
         for emitter in emitters { emitter.end(FerryError(.shuttingDown, "the node shuts down")) }
+    }
+
+    private func takeDaemonStarts() -> [DaemonHost] {
+        state.withLock { state in
+            var starts: [DaemonHost] = []
+            swap(&starts, &state.daemonStarts)
+            return starts
+        }
     }
 
     private func takeStarts() -> [EventEmitter] {

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// A move under way: watch it, await it, give it up.
 public final class MigrationHandle: Sendable {
-    /// The attempt.
+    /// The first attempt; a later one that takes over has another id.
     public let migration: MigrationID
     /// A report at every change of phase and at most a few a second besides; the newest wins when the reader is slow. Ends with the move.
     /// One reader.

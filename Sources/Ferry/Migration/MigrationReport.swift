@@ -3,7 +3,7 @@ public import FerryWire
 
 /// How a finished move went.
 public struct MigrationReport: Sendable, Hashable {
-    /// The attempt.
+    /// The attempt that moved the daemon.
     public var migration: MigrationID
     /// The daemon that moved.
     public var daemon: OriginHash
@@ -23,22 +23,20 @@ public struct MigrationReport: Sendable, Hashable {
     public var pause: Duration
     /// The longest time without a processed event that the source knows of; at least the pause.
     public var longestStall: Duration
+    /// What the source predicted for `duration` before the move; nil when it could not.
+    public var predictedDuration: Duration?
+    /// What the source predicted for `pause` before the fence; nil when it could not.
+    public var predictedPause: Duration?
+    /// Inputs that the daemon took in while it moved, and that the target replayed; 0 in stop-and-copy mode.
+    public var replayedInputCount: UInt64
     /// Freeze-and-stream rounds.
     public var rounds: Int
+    /// How the daemon moved in the end: a live move that the daemon turns out not to be made for goes on in stop-and-copy mode.
+    public var mode: MoveMode
     /// What the hand-over proves about the daemon's determinism.
     public var determinism: Determinism
     /// Both signed halves of the hand-over.
     public var receipt: MoveReceipt
-}
-
-/// What a hand-over proves about a daemon's determinism.
-public enum Determinism: String, Sendable, Hashable, CaseIterable {
-    /// Outputs and state were replayed and compared.
-    case verified
-    /// Outputs were replayed and compared; the daemon offers no state digest.
-    case outputsOnly
-    /// Nothing was replayed: the daemon stood still while it moved.
-    case unverified
 }
 
 /// How far a move has come, as its orchestrator knows.
@@ -62,9 +60,11 @@ public struct MigrationProgress: Sendable, Hashable {
 /// How a move shall be made.
 public struct MoveOptions: Sendable, Hashable {
     /// Whether the daemon serves while its state streams.
-    public var mode: MoveMode = .stopAndCopy
-    /// How long the daemon may stand still; informs the choice of the fence in live mode.
-    public var pauseBudget: Duration = .milliseconds(500)
+    public var mode: MoveMode = .live
+    /// How long the daemon may stand still in live mode; a move that cannot keep it is declined before the daemon stops.
+    public var pauseBudget: Duration = .milliseconds(50)
+    /// Whether a live move goes on in stop-and-copy mode when the daemon turns out not to be deterministic.
+    public var fallsBack = true
     /// The order lapses after this; 1 second to 1 day.
     public var timeout: Duration = .seconds(600)
 
@@ -72,10 +72,22 @@ public struct MoveOptions: Sendable, Hashable {
     public init() {}
 
     /// Names the mode and the order's life.
-    public init(mode: MoveMode = .stopAndCopy, timeout: Duration = .seconds(600)) {
+    public init(mode: MoveMode = .live, pauseBudget: Duration = .milliseconds(50), timeout: Duration = .seconds(600)) {
         self.mode = mode
+        self.pauseBudget = pauseBudget
         self.timeout = timeout
     }
+
+    /// The modes that the order allows.
+    var modes: MoveModes { mode == .live && fallsBack ? .all : MoveModes(mode) }
+    /// The attempts that the order covers.
+    var attemptLimit: UInt8 { mode == .live && fallsBack ? 2 : 1 }
+    var pauseBudgetNanoseconds: UInt64 { UInt64(max(0, pauseBudget.wholeNanoseconds)) }
+}
+
+extension UInt64 {
+    /// Nanoseconds that were predicted; nil for 0.
+    var asPrediction: Duration? { self == 0 ? nil : .nanoseconds(Int64(clamping: self)) }
 }
 
 /// One move in which a node takes part.
@@ -100,6 +112,12 @@ public struct MoveStatus: Sendable, Hashable {
     public var byteCount: UInt64
     /// State bytes in all; 0 when unknown.
     public var totalByteCount: UInt64
+    /// State bytes a second since they began to move; 0 before.
+    public var bytesPerSecond: UInt64
+    /// Logged inputs that the target has not replayed; 0 in stop-and-copy mode.
+    public var replayLag: UInt64
+    /// From a fence now to the take; nil when unknown.
+    public var estimatedPause: Duration?
     /// Requests that had to be repeated.
     public var retryCount: Int
     /// Why nothing moves; empty while something does.

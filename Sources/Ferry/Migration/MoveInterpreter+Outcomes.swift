@@ -6,7 +6,7 @@ internal import Tracing
 // What operators and observers hear.
 extension MoveInterpreter {
     func phaseChanged(_ migration: MigrationID, _ role: MoveRole, _ phase: MigrationPhase) {
-        guard let view = dispatcher.moves.first(where: { $0.migration == migration && $0.role == role }) else { return }
+        guard let view = dispatcher.view(of: migration, as: role) else { return }
         core.logger.info(
             "a move has reached a phase", metadata: ["migration": "\(migration)", "role": "\(role)", "phase": "\(phase)"])
         for observer in core.observers { observer.move(migration, of: view.daemon.originHash, as: role, reached: phase) }
@@ -91,10 +91,7 @@ extension MoveInterpreter {
         guard confirmation.attemptsLeft > 0 else { return complete(migration) }
         orders[migration]?.confirmation?.attemptsLeft -= 1
         if move.order.target == core.nodeKey {
-            let isActive = dispatcher.moves.contains {
-                $0.migration == migration && $0.role == .target && $0.outcome != nil
-            }
-            if isActive { complete(migration) }
+            if dispatcher.view(of: migration, as: .target)?.outcome != nil { complete(migration) }
             return
         }
         let header = MessageHeader(migration: migration, epoch: confirmation.figures?.take.epoch ?? .none)
@@ -119,7 +116,7 @@ extension MoveInterpreter {
     }
 
     private func fail(_ migration: MigrationID, _ role: MoveRole, _ error: FerryError) {
-        let daemon = dispatcher.moves.first { $0.migration == migration }?.daemon ?? orders[migration]?.order.daemon
+        let daemon = dispatcher.view(of: migration, as: role)?.daemon ?? orders[migration]?.order.daemon
         if let daemon {
             for observer in core.observers { observer.daemonFailed(daemon.originHash, error: error) }
         }

@@ -76,7 +76,7 @@ extension MoveInterpreter {
     }
 
     /// Changes of one daemon's standing, in order, without keeping anybody else waiting.
-    private func change(
+    func change(
         _ daemon: EntityID, _ body: @escaping @Sendable (MoveInterpreter, DaemonHost?) async -> Void
     ) {
         let origin = daemon.originHash
@@ -100,7 +100,7 @@ extension MoveInterpreter {
         let place = core.addresses.address(of: node, hint: address)
         let task = Task {
             do {
-                guard let host, let frozen = await host.frozen() else { throw FerryError(.daemonNotFound, "the daemon is not here") }
+                guard let host, let frozen = await host.copy(for: migration) else { throw FerryError(.daemonNotFound, "the daemon is not here") }
                 let (session, stream) = try await openStream(migration, to: node, at: place)
                 try await write(frozen, to: stream, for: session.peer, migration, progress)
             } catch {
@@ -126,13 +126,15 @@ extension MoveInterpreter {
     /// Runs outside of this actor and of the daemon's: the snapshot is user code, and compression takes its time.
     @concurrent
     private nonisolated func write(
-        _ frozen: any Daemon, to stream: OutgoingStream, for peer: PeerIdentity, _ migration: MigrationID, _ progress: TransferProgress
+        _ copy: FrozenCopy, to stream: OutgoingStream, for peer: PeerIdentity, _ migration: MigrationID, _ progress: TransferProgress
     ) async throws {
         var writer = try SnapshotWriter(
             into: stream, compressor: core.compressor(for: peer), level: nil, chunkByteCount: core.limits.chunkByteCount
         ) { stateByteCount, _ in
             progress.byteCount = UInt64(stateByteCount)
         }
+        // Taken, so that what only the copy still holds is freed here, away from everybody who serves events.
+        guard let frozen = copy.take() else { throw CancellationError() }
         try await frozen.snapshot(into: &writer)
         let trailer = try await writer.finish()
         let wireByteCount = writer.wireByteCount
@@ -148,6 +150,7 @@ extension MoveInterpreter {
     }
 
     func stopStreaming(_ migration: MigrationID) {
+        stopShipping(migration)
         guard let departure = departures.removeValue(forKey: migration) else { return }
         departure.stream?.reset(code: 0)
         departure.task.cancel()

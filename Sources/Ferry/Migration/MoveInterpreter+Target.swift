@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import FerryChunking
 internal import FerryCrypto
 internal import FerryStateMachines
@@ -9,12 +10,16 @@ extension MoveInterpreter {
     /// A daemon on its way in.
     struct Arrival {
         let request: AdmissionRequest
+        /// As it was announced, once it is restored.
+        var snapshot: SnapshotHeader?
         let reservation: ArrivalReservation
         let progress = TransferProgress()
         var task: Task<Void, Never>?
         var stream: IncomingStream?
         var host: DaemonHost?
-        var facts: RestoredFacts?
+        /// What the copy shall do next, in order.
+        var steps: Deque<FollowingStep> = []
+        var isFollowing = false
     }
 
     func reserve(_ migration: MigrationID, _ request: AdmissionRequest) {
@@ -89,36 +94,30 @@ extension MoveInterpreter {
             if !reservation.cover(UInt64(stateByteCount)) { stream.cancel(code: 0) }
         }
         let daemon = try await registration.type.init(restoring: &reader)
-        return (daemon, try await reader.finish())
+        let trailer = try await reader.finish()
+        if let digestible = daemon as? any StateDigesting { await DigestAhead.run(digestible) }
+        return (daemon, trailer)
     }
 
     private func restored(
         _ migration: MigrationID, _ daemon: any Daemon, _ snapshot: SnapshotHeader, _ trailer: ChunkTrailer
     ) async {
         guard arrivals[migration] != nil else { return DaemonRelease.release(daemon) }
-        let stateDigest = (daemon as? any StateDigesting)?.stateDigest
         guard let host = DaemonHost(standby: daemon, migration: migration, snapshot: snapshot, context: core.daemonContext) else {
             let reason = FailureReason(.noCapacity, "the daemon has \(snapshot.cursors.count) lanes, more than this node keeps")
             await report { $0.restoreFailed(migration, reason, now: $1, wallClock: $2) }
             return
         }
-        let header = await host.header(epoch: snapshot.epoch, createdAt: snapshot.createdAt)
-        guard arrivals[migration] != nil else { return await host.release() }
         guard core.table.standBy(host) else {
             await host.release()
             let reason = FailureReason(.alreadyMigrating, "the daemon is here already")
             return await report { $0.restoreFailed(migration, reason, now: $1, wallClock: $2) }
         }
         arrivals[migration]?.host = host
-        arrivals[migration]?.facts = RestoredFacts(snapshot: header, stateDigest: stateDigest)
+        arrivals[migration]?.snapshot = snapshot
         let state = StateSummary(
             chunkCount: UInt64(trailer.chunkCount), byteCount: UInt64(trailer.stateByteCount), digest: trailer.digest)
         await report { $0.restored(migration, state, now: $1, wallClock: $2) }
-    }
-
-    func inspect(_ migration: MigrationID) {
-        guard let facts = arrivals[migration]?.facts else { return }
-        dispatcher.inspected(migration, .success(facts), now: core.now, wallClock: WallClock.nanoseconds)
     }
 
     func activate(_ migration: MigrationID, _ keypair: EntityKeypair, _ epoch: Epoch) async {

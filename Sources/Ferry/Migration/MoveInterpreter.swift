@@ -24,6 +24,12 @@ actor MoveInterpreter {
     var arrivals: [MigrationID: Arrival] = [:]
     /// Sessions on which snapshots were announced: a stream's number means something there only.
     var announcements: [MigrationID: SessionDriver] = [:]
+    /// Daemons here that serve while they move away.
+    var departing: [MigrationID: LiveDeparture] = [:]
+    var logTimer: LinkTimer?
+    /// The attempts that took over from others, by the first.
+    var successors: [MigrationID: MigrationID] = [:]
+    var plans: [MigrationID: CheckedContinuation<Result<PlanResult, FailureReason>, Never>] = [:]
     private var isDraining = false
     private var timer: LinkTimer?
     private var armed = Timestamp.distantFuture
@@ -31,7 +37,7 @@ actor MoveInterpreter {
     /// A move that this node has ordered.
     struct OrderedMove {
         let handle: MigrationHandle
-        let order: MoveOrder
+        var order: MoveOrder
         let startedAt: Timestamp
         let span: any Span
         var transferStartedAt: Timestamp?
@@ -100,7 +106,8 @@ actor MoveInterpreter {
     }
 
     @discardableResult
-    func cancel(_ migration: MigrationID) async -> Bool {
+    func cancel(_ first: MigrationID) async -> Bool {
+        let migration = successors[first] ?? first
         let isKnown = dispatcher.cancel(
             migration, reason: FailureReason(.cancelled, "given up by the operator"), now: core.now, wallClock: WallClock.nanoseconds)
         await drain()
@@ -182,11 +189,14 @@ actor MoveInterpreter {
         case .resume(let migration, let daemon): resume(migration, daemon)
         case .retire(let migration, let daemon, let moved): await retire(migration, daemon, moved)
         case .restore(let migration, let snapshot, let node, let stream): restore(migration, snapshot, from: node, stream: stream)
-        case .freeze(let migration, _, _):
-            let reason = FailureReason(.modeNotSupported, "this node moves in stop-and-copy mode")
-            dispatcher.frozen(migration, .failure(reason), now: core.now, wallClock: WallClock.nanoseconds)
-        case .shipLog, .logAcknowledged, .limitLog, .replay, .retried, .planned: break
-        case .inspect(let migration): inspect(migration)
+        case .freeze(let migration, let daemon, let epoch): freeze(migration, daemon, epoch)
+        case .shipLog(let migration, _, let node, let header): shipLog(migration, to: node, header)
+        case .logAcknowledged(let migration, _, let index): logAcknowledged(migration, through: index)
+        case .limitLog(let migration, _, let byteCount): limitLog(migration, byteCount)
+        case .replay(let migration, let batch): follow(migration, .batch(batch))
+        case .retried(let migration, let next): retried(migration, as: next)
+        case .planned(let migration, let plan): planned(migration, plan)
+        case .inspect(let migration): follow(migration, .inspection)
         case .activate(let migration, let keypair, let epoch, _): await activate(migration, keypair, epoch)
         case .discard(let migration): discard(migration)
         case .journal(let migration, let record, let entry): journal(migration, record, entry)
@@ -232,6 +242,11 @@ actor MoveInterpreter {
         armed = .zero
         for departure in departures.values { departure.task.cancel() }
         for arrival in arrivals.values { arrival.task?.cancel() }
+        for departure in departing.values { departure.pump?.cancel() }
+        logTimer?.cancel()
+        logTimer = nil
+        for plan in plans.values { plan.resume(returning: .failure(FailureReason(.notReady, "the node shuts down"))) }
+        plans = [:]
         for move in orders.values {
             move.span.end()
             move.handle.end(.failure(FerryError(.shuttingDown, "the node shut down before the move ended")))

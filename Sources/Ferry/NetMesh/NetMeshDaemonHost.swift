@@ -145,7 +145,7 @@ actor NetMeshDaemonHost {
     }
 
     private var undeliverable: FerryError? {
-        outputs.deliveries.isEmpty ? nil : FerryError(.processFailed, "a net-mesh daemon emits outputs and delivers nothing")
+        !outputs.hasDeliveries ? nil : FerryError(.processFailed, "a net-mesh daemon emits outputs and delivers nothing")
     }
 
     private func append(_ payloads: [[UInt8]], at time: UInt64) throws(FerryError) -> [CausalEvent] {

@@ -7,6 +7,8 @@ extension EmitterLane {
     /// - Parameter node: the authenticated peer that sent it, or the own node.
     public mutating func receive(_ answer: LaneMessage.Body, from node: NodeKey, crypto: CryptoProvider, now: Timestamp) {
         guard failure == nil else { return }
+        var wasHeld = false
+        if case .held = phase { wasHeld = true }
         switch answer {
         case .welcome(let cursor, let epoch):
             guard believe(node, epoch) else { return }
@@ -14,10 +16,12 @@ extension EmitterLane {
         case .acknowledgement(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
             acknowledge(cursor, epoch, now: now)
+            if wasHeld { reopen() }
         case .gap(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
             acknowledge(cursor, epoch, now: now)
             isProbing = false
+            if wasHeld { reopen() }
             guard rewoundAt != cursor else { return }
             rewoundAt = cursor
             sentCount = 0
@@ -37,6 +41,13 @@ extension EmitterLane {
         case .violation:
             guard node == belief.node else { return }
             fail(.violation, "the owner refuses the lane")
+        case .unproven:
+            // Everything in flight is answered alike; one hello answers them all.
+            guard node == belief.node, phase == .open, credential != nil else { return }
+            phase = .opening
+            attemptCount = 0
+            retryAt = nil
+            rewind()
         case .hello, .event:
             return
         }
@@ -60,20 +71,29 @@ extension EmitterLane {
     }
 
     private mutating func open(cursor: UInt64, epoch: Epoch, now: Timestamp) {
+        silentSince = nil
+        shownTo = belief.node
         if let acknowledged {
             guard cursor >= acknowledged || cursor >= lastSequence else {
                 regress(to: cursor, epoch, now: now)
                 return
             }
+            acceptUnknown(cursor)
+            acknowledge(cursor, epoch, now: now)
+        } else if chain == nil {
+            // What lies between it and the first output was never meant for this lane, or was acknowledged before the lane was forgotten.
+            acknowledged = min(cursor, waiting.first.map { $0.link.sequence - 1 } ?? cursor)
+            acknowledgedEpoch = epoch
+            acceptUnknown(cursor)
             acknowledge(cursor, epoch, now: now)
         } else {
             acknowledged = cursor
             acknowledgedEpoch = epoch
             lastSequence = cursor
-            if chain.head.sequence != cursor, chain.head.sequence < cursor {
+            if let chain, chain.head.sequence != cursor, chain.head.sequence < cursor {
                 // A predecessor of this emitter went further: go on above what it had processed.
                 let head = CausalLink(origin: emitter, horizon: 0, sequence: cursor, parent: 0)
-                chain = ChainBuilder(head: head, headPayload: [])
+                self.chain = ChainBuilder(head: head, headPayload: [])
             }
             number()
         }
@@ -86,6 +106,16 @@ extension EmitterLane {
         attemptCount = 0
         retryAt = nil
         if sentCount > 0 { arm(now) }
+    }
+
+    /// A daemon's lane that was forgotten while nothing waited goes on where the other daemon knows it to be.
+    private mutating func acceptUnknown(_ cursor: UInt64) {
+        guard chain == nil, cursor > lastSequence else { return }
+        guard waiting.isEmpty else {
+            fail(.violation, "the receiver has processed up to \(cursor), the daemon has sent \(lastSequence)")
+            return
+        }
+        lastSequence = cursor
     }
 
     /// An owner says that it has processed less than was acknowledged before.
@@ -117,6 +147,7 @@ extension EmitterLane {
             waiting.removeFirst()
             waitingByteCount -= first.payload.count
             acceptedCount += 1
+            silentSince = nil
             numberedCount -= 1
             sentCount = max(0, sentCount - 1)
         }
@@ -130,9 +161,19 @@ extension EmitterLane {
     private mutating func hold(until: Timestamp, by node: NodeKey) {
         if belief.node == nil { belief.node = node }
         // Everything that was in flight is answered with a hold of its own; the first one counts.
+        silentSince = nil
         if case .held = phase { return }
         phase = .held(until: until)
         attemptCount = 0
+    }
+
+    /// The owner that had everyone wait says that it serves: all that is unacknowledged goes out at once.
+    private mutating func reopen() {
+        guard failure == nil else { return }
+        phase = .open
+        isProbing = false
+        sentCount = 0
+        retryAt = nil
     }
 
     private mutating func follow(_ moved: Moved, crypto: CryptoProvider) {
@@ -141,6 +182,7 @@ extension EmitterLane {
             node: defect == .beliefIsPair ? belief.node : moved.target, address: moved.targetAddress, epoch: moved.epoch)
         rewoundAt = nil
         attemptCount = 0
+        silentSince = nil
         retryAt = nil
         isProbing = false
         isAsking = false

@@ -12,8 +12,9 @@ public import FerryWire
 ///   └───── discovering ◀─┘ hello to everyone; the highest epoch wins
 /// any ──▶ failed
 /// ```
-/// Events get their sequence when the lane opens, above the cursor that the owner returns, so that an emitter that starts anew goes on
-/// where its predecessor was processed. The belief (owner, epoch) changes as a pair, only by an answer of a higher epoch from a node that
+/// An emitter that numbers its events itself does so when the lane opens, above the cursor that the owner returns, so that one that starts
+/// anew goes on where its predecessor was processed. The outputs of a daemon come with the links of the daemon's own chain, and with the
+/// credential that its host shows to every owner (``OutputLanes``). The belief (owner, epoch) changes as a pair, only by an answer of a higher epoch from a node that
 /// was asked, or by a `moved` of a higher epoch that the daemon's key has signed.
 ///
 /// The pull contract: after **any** mutating call, call ``nextTransmission(now:)`` until it returns nil, then wait for ``nextDeadline``.
@@ -25,7 +26,7 @@ public struct EmitterLane: ~Copyable {
     struct Entry {
         var payload: [UInt8]
         var link: CausalLink
-        var previous: UInt64
+        var content: EventContent
     }
 
     enum Phase: Equatable {
@@ -53,7 +54,14 @@ public struct EmitterLane: ~Copyable {
     /// A rule that is left out on purpose; nil but in tests.
     package var defect: SeededDefect?
     var phase = Phase.opening
-    var chain: ChainBuilder
+    /// What numbers the events; nil when they come with links.
+    var chain: ChainBuilder?
+    /// Shown to every owner, when the emitter is a daemon.
+    var credential: LaneCredential?
+    /// The node that it was last shown to.
+    var shownTo: NodeKey?
+    /// Since when nobody has answered.
+    var silentSince: Timestamp?
     /// The highest sequence known to be processed; nil until the lane has been welcomed once.
     var acknowledged: UInt64?
     var lastSequence: UInt64 = 0
@@ -89,6 +97,19 @@ public struct EmitterLane: ~Copyable {
         self.limits = limits
     }
 
+    /// A daemon's lane to another daemon; says nothing before it has a credential.
+    ///
+    /// - Parameter acknowledged: the last output that the other daemon has acknowledged, where the lane is known; nil for a new one.
+    init(outputsOf emitter: OriginHash, to daemon: OriginHash, acknowledged: UInt64?, belief: OwnerBelief, limits: EmitterLimits) {
+        self.emitter = emitter
+        self.daemon = daemon
+        self.belief = belief
+        self.limits = limits
+        self.acknowledged = acknowledged
+        lastSequence = acknowledged ?? 0
+        if acknowledged != nil, belief.node != nil { phase = .open }
+    }
+
     /// Why the lane has failed, if it has.
     public var failure: EmitterLaneError? {
         guard case .failed(let error) = phase else { return nil }
@@ -114,12 +135,52 @@ public struct EmitterLane: ~Copyable {
     public mutating func enqueue(_ payload: [UInt8], now: Timestamp) throws(EmitterLaneError) -> UInt64? {
         if let failure { throw failure }
         guard hasRoom(forByteCount: payload.count) else { return nil }
-        waiting.append(Entry(payload: payload, link: .genesis(emitter), previous: 0))
+        waiting.append(Entry(payload: payload, link: .genesis(emitter), content: .data))
         waitingByteCount += payload.count
         enqueuedCount += 1
         if acknowledged != nil { number() }
         if let failure { throw failure }
         return enqueuedCount
+    }
+
+    /// Takes in an output with its link, whatever the window: a daemon's outputs are bounded together.
+    mutating func append(_ output: CausalEvent) {
+        guard failure == nil else { return }
+        guard output.link.sequence > lastSequence else {
+            fail(.violation, "the receiver has processed up to \(lastSequence), the daemon is at \(output.link.sequence)")
+            return
+        }
+        waiting.append(Entry(payload: output.payload, link: output.link, content: output.content))
+        waitingByteCount += output.payload.count
+        enqueuedCount += 1
+        numberedCount += 1
+        lastSequence = output.link.sequence
+    }
+
+    /// The receiver has acknowledged this much to the node that the daemon moves away from.
+    mutating func acknowledgedElsewhere(_ cursor: UInt64) {
+        guard failure == nil else { return }
+        acknowledged = cursor
+        lastSequence = max(lastSequence, cursor)
+        while numberedCount > 0, let first = waiting.first, first.link.sequence <= cursor {
+            waiting.removeFirst()
+            waitingByteCount -= first.payload.count
+            acceptedCount += 1
+            numberedCount -= 1
+        }
+    }
+
+    /// Speaks for the emitter under a new credential: what is unacknowledged is sent again.
+    mutating func speak(under credential: LaneCredential) {
+        guard failure == nil else { return }
+        self.credential = credential
+        shownTo = nil
+        silentSince = nil
+        attemptCount = 0
+        if case .held = phase { phase = acknowledged == nil ? .opening : .open }
+        retryAt = nil
+        isProbing = false
+        rewind()
     }
 
     /// The oldest message that is due, or nil; never blocks on an acknowledgement, so events are pipelined.
@@ -130,18 +191,29 @@ public struct EmitterLane: ~Copyable {
             guard helloIsDue else { return nil }
             helloIsDue = false
             arm(now)
-            let hello = LaneMessage(emitter: emitter, daemon: daemon, body: .hello())
+            let hello = LaneMessage(emitter: emitter, daemon: daemon, body: .hello(credential))
+            if silentSince == nil { silentSince = now }
             guard phase == .opening, let node = belief.node else {
                 isAsking = true
                 return LaneTransmission(message: hello, destination: .everyone)
             }
+            shownTo = node
             return LaneTransmission(message: hello, destination: .node(node, address: belief.address))
         case .open:
+            if let node = belief.node, credential != nil, shownTo != node {
+                shownTo = node
+                if retryAt == nil { arm(now) }
+                let hello = LaneMessage(emitter: emitter, daemon: daemon, body: .hello(credential))
+                return LaneTransmission(message: hello, destination: .node(node, address: belief.address))
+            }
             guard sentCount < (isProbing ? min(1, numberedCount) : numberedCount), let node = belief.node else { return nil }
             let entry = waiting[sentCount]
+            let previous = sentCount == 0 ? acknowledged ?? 0 : waiting[sentCount - 1].link.sequence
             sentCount += 1
             if retryAt == nil { arm(now) }
-            let event = LaneEvent(epoch: belief.epoch, previous: entry.previous, link: entry.link, payload: entry.payload)
+            let event = LaneEvent(
+                epoch: belief.epoch, emitterEpoch: credential?.epoch ?? .none, previous: previous, link: entry.link, content: entry.content,
+                payload: entry.payload)
             return LaneTransmission(
                 message: LaneMessage(emitter: emitter, daemon: daemon, body: .event(event)),
                 destination: .node(node, address: belief.address))
@@ -165,6 +237,10 @@ public struct EmitterLane: ~Copyable {
             resumeAfterHold()
             return
         }
+        if let searchTime = limits.searchTime, phase == .discovering, let silentSince, silentSince + searchTime <= now {
+            fail(.unreachable, "nobody says that it owns \(daemon)")
+            return
+        }
         attemptCount += 1
         if attemptCount >= limits.attemptsBeforeDiscovery, defect != .discovery { phase = .discovering }
         rewind()
@@ -183,12 +259,11 @@ public struct EmitterLane: ~Copyable {
     /// Gives every event that has none its place in the chain.
     mutating func number() {
         while numberedCount < waiting.count {
-            guard let link = chain.next(payload: waiting[numberedCount].payload, horizon: 0) else {
+            guard let link = chain?.next(payload: waiting[numberedCount].payload, horizon: 0) else {
                 fail(.sequenceExhausted, "no sequence follows \(lastSequence)")
                 return
             }
             waiting[numberedCount].link = link
-            waiting[numberedCount].previous = lastSequence
             lastSequence = link.sequence
             numberedCount += 1
         }
@@ -207,7 +282,8 @@ public struct EmitterLane: ~Copyable {
     }
 
     mutating func arm(_ now: Timestamp) {
-        var interval = limits.retry.lowerBound
+        let isSearching = phase == .discovering || (phase == .opening && belief.node == nil)
+        var interval = isSearching ? min(limits.discoveryInterval, limits.retry.lowerBound) : limits.retry.lowerBound
         for _ in 0..<min(attemptCount, 16) where interval < limits.retry.upperBound { interval += interval }
         retryAt = now + min(interval, limits.retry.upperBound)
     }

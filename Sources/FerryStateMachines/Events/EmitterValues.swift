@@ -8,17 +8,24 @@ public struct EmitterLimits: Hashable, Sendable {
     public var windowByteCount: Int
     /// First and longest interval between repetitions.
     public var retry: ClosedRange<Duration>
+    /// First interval between repetitions while nobody is known to own the daemon; it doubles up to the longest of `retry`.
+    public var discoveryInterval: Duration
+    /// How long everyone is asked in vain before the lane fails; nil for ever.
+    public var searchTime: Duration?
     /// Unanswered repetitions after which all peers are asked for the owner.
     public var attemptsBeforeDiscovery: Int
 
     /// Sets the bounds.
     public init(
         windowEventCount: Int = 1_024, windowByteCount: Int = 8 << 20,
-        retry: ClosedRange<Duration> = .milliseconds(250) ... .seconds(5), attemptsBeforeDiscovery: Int = 4
+        retry: ClosedRange<Duration> = .milliseconds(250) ... .seconds(5), discoveryInterval: Duration = .milliseconds(10),
+        searchTime: Duration? = nil, attemptsBeforeDiscovery: Int = 4
     ) {
         self.windowEventCount = windowEventCount
         self.windowByteCount = windowByteCount
         self.retry = retry
+        self.discoveryInterval = discoveryInterval
+        self.searchTime = searchTime
         self.attemptsBeforeDiscovery = attemptsBeforeDiscovery
     }
 }
@@ -69,6 +76,8 @@ public struct EmitterLaneError: Error, Hashable, Sendable, CustomStringConvertib
         public static let violation = Code("violation")
         /// A later owner has not processed what an earlier one had accepted: it crashed without a journal.
         public static let acceptedEventsLost = Code("acceptedEventsLost")
+        /// Everyone was asked for the owner, for longer than the lane's limit.
+        public static let unreachable = Code("unreachable")
         /// The chain's sequence numbers are used up.
         public static let sequenceExhausted = Code("sequenceExhausted")
     }

@@ -27,6 +27,11 @@ public struct Roster: Hashable, Sendable {
     /// The subscribers of a channel, sorted.
     public func subscribers(of channel: ChannelName) -> [OriginHash] { subscribers[channel] ?? [] }
 
+    /// Whether a subscription is there.
+    public func contains(_ subscriber: OriginHash, on channel: ChannelName) -> Bool {
+        subscribers[channel]?.contains(subscriber) ?? false
+    }
+
     /// Adds a subscription; harmless when it is there.
     public mutating func insert(_ subscriber: OriginHash, on channel: ChannelName) {
         var list = subscribers[channel] ?? []

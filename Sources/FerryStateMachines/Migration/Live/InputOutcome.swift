@@ -46,17 +46,39 @@ public struct InputOutcome: Hashable, Sendable {
     }
 }
 
+extension EventContent {
+    /// Adds everything but plain data to the hash of an entry.
+    fileprivate func fold(_ hash: UInt64) -> UInt64 {
+        guard self != .data else { return hash }
+        let head = CausalLink(origin: OriginHash(rawValue: number), horizon: 0, sequence: 0, parent: hash)
+        let name = channel?.utf8 ?? []
+        return forwardHash(head, name.rawSpan)
+    }
+
+    private var number: UInt64 {
+        switch self {
+        case .data: 0
+        case .subscribe: 1
+        case .unsubscribe: 2
+        case .published: 3
+        case .acknowledged: 4
+        case .credential: 5
+        case .laneEnded: 6
+        }
+    }
+}
+
 /// The rolling digest over a move log: both ends fold the same inputs and outcomes, and state it at the hand-over.
 ///
 /// Entry i folds e = forwardHash(link, payload), receive time and outcome into four words: w(k) = XXH3-64(e ‖ time ‖ outcome ‖ w(k) + k).
-/// The digest is H("ferry-move-log", i ‖ w(0) ‖ … ‖ w(3)); zero while the log is empty.
+/// An entry whose content is not data has e' = forwardHash({content number, 0, 0, e}, channel name) in place of e. The digest is H("ferry-move-log", i ‖ w(0) ‖ … ‖ w(3)); zero while the log is empty.
 struct LogDigest: Hashable {
     private(set) var index: UInt64 = 0
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
     mutating func fold(_ event: CausalEvent, outcome: UInt64) {
         index += 1
-        let entry = OriginHash(rawValue: forwardHash(event.link, event.payload.rawSpan))
+        let entry = OriginHash(rawValue: event.content.fold(forwardHash(event.link, event.payload.rawSpan)))
         func step(_ word: UInt64, _ place: UInt64) -> UInt64 {
             let head = CausalLink(origin: entry, horizon: event.receivedAt, sequence: outcome, parent: word &+ place)
             return forwardHash(head, RawSpan())
