@@ -111,10 +111,12 @@ public struct OwnershipMachine: ~Copyable {
         }
     }
 
-    /// Refuses for now an event that `admit` let through: the move's log has no room for another input.
+    /// Refuses for now an event that `admit` let through: there is no room for another input, in a move's log or among the outputs.
     ///
-    /// - Returns: the hold; nil when no move has frozen the daemon.
-    public mutating func holdForRoom(_ emitter: OriginHash) -> LaneVerdict? { frozenFor.map { hold(emitter, $0) } }
+    /// - Returns: the hold, of migration 0 when no move has frozen the daemon.
+    public mutating func holdForRoom(_ emitter: OriginHash) -> LaneVerdict {
+        hold(emitter, frozenFor ?? MigrationID(rawValue: .zero))
+    }
 
     private mutating func hold(_ emitter: OriginHash, _ migration: MigrationID) -> LaneVerdict {
         held.insert(emitter, limit: limits.laneCount)
