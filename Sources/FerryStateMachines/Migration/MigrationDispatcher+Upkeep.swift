@@ -1,4 +1,4 @@
-internal import FerryWire
+package import FerryWire
 
 // Timers, views, caps and forgetting.
 extension MigrationDispatcher {
@@ -6,20 +6,15 @@ extension MigrationDispatcher {
     public var nextDeadline: Timestamp? {
         var earliest: Timestamp?
         for slot in slots.values {
-            let deadlines = [
-                slot.orchestrator?.nextDeadline, slot.source?.nextDeadline, slot.target?.nextDeadline, slot.nextLapseDeadline,
-            ]
-            for deadline in deadlines {
-                guard let deadline else { continue }
-                earliest = min(earliest ?? deadline, deadline)
-            }
+            guard let deadline = slot.nextDeadline else { continue }
+            earliest = min(earliest ?? deadline, deadline)
         }
         return earliest
     }
 
     /// Runs what is due; early, late and repeated calls are harmless.
     public mutating func deadlineReached(now: Timestamp, wallClock: UInt64) {
-        for slot in orderedSlots {
+        for slot in slots.values.filter({ !$0.isAtRest }).sorted(by: { $0.ordinal < $1.ordinal }) {
             if let deadline = slot.nextLapseDeadline, deadline <= now { giveUpLapsed(slot, now: now, wallClock: wallClock) }
             slot.orchestrator?.deadlineReached(now: now, &effects)
             slot.source?.deadlineReached(now: now, &effects)
@@ -36,6 +31,16 @@ extension MigrationDispatcher {
     /// The same, with how long a stall has lasted.
     public func moves(now: Timestamp) -> [MoveView] { views(now) }
 
+    /// One of them.
+    package func view(of migration: MigrationID, as role: MoveRole) -> MoveView? {
+        guard let slot = slots[migration] else { return nil }
+        return switch role {
+        case .orchestrator: slot.orchestrator?.view
+        case .source: slot.source?.view(nil)
+        case .target: slot.target?.view(nil)
+        }
+    }
+
     private func views(_ now: Timestamp?) -> [MoveView] {
         orderedSlots.flatMap { slot in
             [slot.orchestrator?.view, slot.source?.view(now), slot.target?.view(now)].compactMap { $0 }
@@ -44,7 +49,7 @@ extension MigrationDispatcher {
 
     /// Forgets moves that are over on both sides and whose order has lapsed, so that no late message can revive them.
     public mutating func forgetClosed(wallClock: UInt64) {
-        for (migration, slot) in slots where slot.isClosed && slot.attempt.order.expiresAt <= wallClock {
+        for (migration, slot) in slots where slot.attempt.order.expiresAt <= wallClock && slot.isClosed {
             slots[migration] = nil
             usedOrders.note(slot.attempt.order, isCarriedOut: slot.isCarriedOut, until: slot.usedUntil, ordinal: slot.ordinal)
         }
@@ -65,9 +70,9 @@ extension MigrationDispatcher {
     /// - Parameter peer: who has ordered the move, and only it can have sent the order; nil for this node itself.
     mutating func makeRoom(for role: MoveRole, orderedBy peer: NodeKey? = nil, wallClock: UInt64) throws(FailureReason) {
         let limits = environment.limits
-        let active = slots.values.count { $0.isActive(role) }
+        let active = slots.values.count { !$0.isAtRest && $0.isActive(role) }
         guard active < limits.movesPerRole else { throw FailureReason(.noCapacity, "\(active) moves in progress as \(role)") }
-        let activeOfPeer = slots.values.count { $0.isActive(role) && $0.attempt.order.orchestrator == peer }
+        let activeOfPeer = slots.values.count { !$0.isAtRest && $0.attempt.order.orchestrator == peer && $0.isActive(role) }
         guard activeOfPeer < MigrationLimits.share(limits.movesPerRole) else {
             throw FailureReason(.noCapacity, "\(activeOfPeer) moves in progress as \(role) for this orchestrator")
         }
@@ -88,7 +93,9 @@ extension MigrationDispatcher {
 
 extension MoveSlot {
     /// Whether every role here is over and needs no answer of any peer.
-    var isClosed: Bool { (orchestrator?.isClosed ?? true) && (source?.isClosed ?? true) && (target?.isClosed ?? true) }
+    var isClosed: Bool {
+        isAtRest || ((orchestrator?.isClosed ?? true) && (source?.isClosed ?? true) && (target?.isClosed ?? true))
+    }
 
     func hasMachine(_ role: MoveRole) -> Bool {
         switch role {

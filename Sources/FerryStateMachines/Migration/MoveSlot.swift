@@ -105,9 +105,12 @@ struct RetryTimer {
 final class MoveSlot {
     let ordinal: UInt64
     let attempt: MoveAttempt
-    var orchestrator: OrchestratorMachine?
-    var source: SourceMachine?
-    var target: TargetMachine?
+    var orchestrator: OrchestratorMachine? { didSet { isAtRest = false } }
+    var source: SourceMachine? { didSet { isAtRest = false } }
+    var target: TargetMachine? { didSet { isAtRest = false } }
+    /// Whether it is known that everything here is closed and waits for no time; thousands of such slots are remembered, and looking into
+    /// each of them at every event would cost more than the moves themselves.
+    private(set) var isAtRest = false
     /// When the order lapses, by the clock that never jumps.
     var lapseDeadline: Timestamp?
     /// When the order cannot be used again by any clock that is set back by less than ``UsedOrders/clockSkew``.
@@ -116,5 +119,16 @@ final class MoveSlot {
     init(ordinal: UInt64, attempt: MoveAttempt) {
         self.ordinal = ordinal
         self.attempt = attempt
+    }
+
+    /// The earliest time that anything here waits for.
+    var nextDeadline: Timestamp? {
+        guard !isAtRest else { return nil }
+        var earliest: Timestamp?
+        for case let deadline? in [orchestrator?.nextDeadline, source?.nextDeadline, target?.nextDeadline, nextLapseDeadline] {
+            earliest = min(earliest ?? deadline, deadline)
+        }
+        isAtRest = earliest == nil && isClosed
+        return earliest
     }
 }
