@@ -37,7 +37,7 @@ package enum SeededDefect: String, CaseIterable, Sendable {
     case takeProof
     /// The time of the fence is also that of the transfer.
     case timerOfEachPhase
-    /// Commit and TakeAck are sent once only.
+    /// Release and Commit are sent once only.
     case repetition
 
     // MARK: The target
