@@ -221,8 +221,8 @@ extension SourceMachine {
         case .streaming(let streaming):
             guard streaming.restored == nil else { return }
             effects.send(.snapshotReady(announcement(streaming)), about: attempt, to: .target)
-        case .released(let released): effects.send(.release(released.release), about: attempt, to: .target)
         case .released where environment.lacks(.repetition), .committed where environment.lacks(.repetition): break
+        case .released(let released): effects.send(.release(released.release), about: attempt, to: .target)
         case .committed(let committed): effects.send(.cutoverNotify(committed.commit), about: attempt, to: .target)
         case .done(let hash, _): effects.send(.activateTarget(hash), about: attempt, to: .target)
         case .abandoned: sendAbort(&effects)
