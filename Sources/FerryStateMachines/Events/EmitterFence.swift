@@ -4,7 +4,7 @@ public import FerryWire
 /// Who may speak for the emitters that are daemons: per emitter the highest epoch that was proven, and the node that has proven it here.
 ///
 /// A node that emits by itself is its own proof. For a daemon a node shows a credential, once per epoch and receiver; from then on whoever
-/// speaks under a lower epoch is a stale owner. The epochs travel with the cursors; which node it was does not, so that every owner of the
+/// speaks under a lower epoch is a stale owner, and unheard. The epochs travel with the cursors; which node it was does not, so that every owner of the
 /// receiver asks once.
 ///
 /// Invalid input. The peer's fault: everything that is not proven is refused. Harmless: a credential that is shown again.
@@ -15,9 +15,10 @@ public struct EmitterFence: Sendable {
         case pass
         /// It may, and the emitter's epoch is new: a move log has to know, see ``EmitterFence/replay(_:)``.
         case raised(CausalEvent)
-        /// Answer `unproven`.
+        /// Answer `unproven`: nothing was shown, or by a stale owner. It ends no lane, since a node that owns the emitter again may get the
+        /// answer to what it had sent as an earlier owner.
         case unproven
-        /// Answer `violation`: a stale owner, or nobody's.
+        /// Answer `violation`: what was shown is forged or another node's, or there is no room for one more emitter.
         case refused
     }
 
@@ -54,7 +55,7 @@ public struct EmitterFence: Sendable {
         guard credential.daemon.originHash == emitter, credential.node == node, credential.epoch > .none else { return .refused }
         let known = entries[emitter]
         if let known {
-            guard credential.epoch >= known.epoch else { return .refused }
+            guard credential.epoch >= known.epoch else { return .unproven }
             if known.epoch == credential.epoch, known.node == node { return .pass }
         } else if entries.count >= capacity {
             return .refused
@@ -70,7 +71,6 @@ public struct EmitterFence: Sendable {
     public func admit(event epoch: Epoch, of emitter: OriginHash, from node: NodeKey, isNode: Bool) -> Verdict {
         if isNode { return epoch == .none ? .pass : .refused }
         guard let known = entries[emitter] else { return .unproven }
-        if epoch < known.epoch { return .refused }
         return epoch == known.epoch && known.node == node ? .pass : .unproven
     }
 

@@ -79,7 +79,7 @@ import Testing
         let ordinal = try lane.value.enqueue([1], now: now)
         #expect(ordinal == 1)
         let first = drain(lane)
-        #expect(first.map(\.message.body) == [.hello])
+        #expect(first.map(\.message.body) == [.hello()])
         lane.value.receive(.welcome(cursor: 41, epoch: .first), from: owner, crypto: crypto, now: now)
         _ = try lane.value.enqueue([2], now: now)
         let events = drain(lane)
@@ -239,5 +239,45 @@ import Testing
         lane.value.receive(.welcome(cursor: 1, epoch: Epoch(rawValue: 2)), from: other, crypto: crypto, now: now)
         let after = lane.value.failure?.code
         #expect(after == .acceptedEventsLost)
+    }
+
+    @Test("an owner that serves again says so, and everything goes out at once", arguments: 0...2)
+    func pushed(kind: Int) throws {
+        let lane = makeLane()
+        lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        for byte in 1...3 { _ = try lane.value.enqueue([UInt8(byte)], now: now) }
+        _ = drain(lane)
+        let migration = MigrationID(order: SeededRandom(seed: 4).next(), attempt: 1)
+        for _ in 0..<3 {
+            lane.value.receive(.hold(migration: migration, retryAfterNanoseconds: 20_000_000), from: owner, crypto: crypto, now: now)
+        }
+        check(drain(lane), [])
+        switch kind {
+        case 0: lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        case 1: lane.value.receive(.acknowledgement(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        default: lane.value.receive(.moved(try moved(to: other, epoch: 2)), from: owner, crypto: crypto, now: now)
+        }
+        let sent = drain(lane)
+        check(sequences(sent), [1, 2, 3])
+        check(sent.map(\.destination).allSatisfy { $0 == .node(kind < 2 ? owner : other, address: kind < 2 ? "" : "memory:1") }, true)
+    }
+
+    @Test("whoever knows no owner asks again soon, then less and less often")
+    func searching() throws {
+        let lane = Box(
+            chain: ChainBuilder(origin: OriginHash(rawValue: 1)), daemon: daemon.originHash, belief: OwnerBelief(node: nil),
+            limits: EmitterLimits())
+        var time = now
+        var intervals: [Duration] = []
+        _ = drain(lane)
+        for _ in 0..<12 {
+            guard let deadline = lane.value.nextDeadline else { break }
+            intervals.append(deadline - time)
+            time = deadline
+            lane.value.deadlineReached(now: time)
+            check(drain(lane, at: time).map(\.destination), [.everyone])
+        }
+        check(intervals.prefix(4).map { $0 }, [.milliseconds(10), .milliseconds(20), .milliseconds(40), .milliseconds(80)])
+        check(intervals.last, .seconds(5))
     }
 }
