@@ -140,7 +140,7 @@ import Testing
                 targetAddress: "", orchestrator: world.nodes[orchestrator].key, attempt: 1, mode: .stopAndCopy,
                 expiresAt: world.wallClock + 60_000_000_000)
             let header = MessageHeader(migration: order.migration, epoch: .none)
-            let message = FerryMessage(header: header, body: .plan(Plan(order: order, offer: nil)))
+            let message = FerryMessage(header: header, body: .plan(Plan(order: order, boot: source.peer.bootID, offer: nil)))
             source.dispatcher.receive(message, from: world.nodes[orchestrator].peer, now: world.now, wallClock: world.wallClock)
             return order.migration
         }

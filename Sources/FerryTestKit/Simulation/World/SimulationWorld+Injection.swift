@@ -62,7 +62,7 @@ extension SimulationWorld {
             expiresAt: wallClock(of: owner.endpoint) + 60_000_000_000)
         count(.forged)
         let header = MessageHeader(migration: order.migration, epoch: .none)
-        forge(FerryMessage(header: header, body: .plan(Plan(order: order, offer: nil))), to: owner)
+        forge(FerryMessage(header: header, body: .plan(Plan(order: order, boot: owner.endpoint.boot, offer: nil))), to: owner)
     }
 
     /// S8: a stranger opens a lane of its own to a daemon that has as many as its host keeps.
