@@ -46,6 +46,8 @@ public struct FerryError: Error, Sendable, CustomStringConvertible {
         public static let inDoubt = Code("inDoubt")
         /// The move ended in a way that this node cannot tell.
         public static let failed = Code("failed")
+        /// Nothing is to be resolved: the node knows no such move, or it is not in doubt there.
+        public static let notInDoubt = Code("notInDoubt")
         /// The move cannot be cancelled any more: it is committed.
         public static let tooLate = Code("tooLate")
 

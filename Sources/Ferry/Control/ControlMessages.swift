@@ -16,6 +16,10 @@ public struct ControlRequest: Codable, Sendable, Hashable {
         case moves
         /// Order a move: lines of progress, then the report.
         case migrate
+        /// Ask what a move would cost.
+        case plan
+        /// End a doubt.
+        case resolve
         /// Give a move up.
         case cancel
         /// Digest a daemon's state.
@@ -36,8 +40,14 @@ public struct ControlRequest: Codable, Sendable, Hashable {
     public var from: String?
     /// `live` or `stop-and-copy`.
     public var mode: String?
+    /// How long the daemon may stand still in live mode.
+    public var pauseBudgetMilliseconds: Double?
     /// The order's life in seconds.
     public var timeoutSeconds: Double?
+    /// A signed order in hex, in place of `mode`, `pauseBudgetMilliseconds` and `timeoutSeconds`.
+    public var order: String?
+    /// `take-back` or `give-up`.
+    public var resolution: String?
     /// A migration id in hex.
     public var migration: String?
 
@@ -61,9 +71,11 @@ public struct ControlReply: Codable, Sendable, Hashable {
     public var progress: ProgressLine?
     /// To `migrate`, the last line, unless it failed.
     public var report: ReportLine?
+    /// To `plan`, unless it is refused.
+    public var plan: PlanLine?
     /// To `digest`.
     public var digest: DigestLine?
-    /// To `cancel`, whether the node knows the move and it is not over; to `stop`, true.
+    /// To `cancel`, whether the node knows the move and it is not over; to `resolve` and `stop`, true.
     public var accepted: Bool?
 
     /// An empty reply, to be filled.
@@ -185,6 +197,14 @@ public struct ControlReply: Codable, Sendable, Hashable {
         public var pauseMilliseconds: Double
         /// As far as the source knows.
         public var longestStallMilliseconds: Double
+        /// What the source expected before the order; absent when it could not tell.
+        public var predictedDurationSeconds: Double?
+        /// What the source expected before the fence; absent when it could not tell.
+        public var predictedPauseMilliseconds: Double?
+        /// Inputs that the target replayed.
+        public var replayedInputs: UInt64
+        /// `live` or `stop-and-copy`: how the daemon moved in the end.
+        public var mode: String
         /// Freeze-and-stream rounds.
         public var rounds: Int
         /// `verified`, `outputsOnly`, `unverified`.
@@ -193,6 +213,26 @@ public struct ControlReply: Codable, Sendable, Hashable {
         public var epoch: String
         /// Base64 of the two signed halves.
         public var receipt: String
+    }
+
+    /// What a move would cost.
+    public struct PlanLine: Codable, Sendable, Hashable {
+        /// `name/schema`.
+        public var kind: String
+        /// `live` or `stop-and-copy`.
+        public var mode: String
+        /// As the daemon estimates; 0 when it does not.
+        public var stateBytes: UInt64
+        /// Absent when unknown.
+        public var wireBytes: UInt64?
+        /// Absent when unknown.
+        public var durationSeconds: Double?
+        /// Absent when unknown.
+        public var pauseMilliseconds: Double?
+        /// What the target would set aside.
+        public var memoryBytes: UInt64
+        /// The published bound.
+        public var boundSeconds: Double
     }
 
     /// A daemon's state in one number.

@@ -42,11 +42,11 @@ struct ControlRequests: Sendable {
         case .daemons: answer.daemons = await node.daemons.map(ControlReply.DaemonLine.init)
         case .moves: answer.moves = await node.moves.map(ControlReply.MoveLine.init)
         case .migrate: answer.report = try await migrate(request, reply: reply)
-        case .cancel:
-            guard let text = request.migration, let migration = MigrationID(hex: text) else {
-                throw FerryError(.malformedRequest, "cancel needs a migration id of 32 hex digits")
-            }
-            answer.accepted = await node.cancel(migration)
+        case .plan: answer.plan = ControlReply.PlanLine(try await plan(request))
+        case .resolve:
+            try await resolve(request)
+            answer.accepted = true
+        case .cancel: answer.accepted = await node.cancel(try migration(request))
         case .digest:
             let (origin, _) = try daemon(request)
             answer.digest = ControlReply.DigestLine(try await node.stateDigest(of: origin))
@@ -68,11 +68,62 @@ struct ControlRequests: Sendable {
     private func migrate(
         _ request: ControlRequest, reply: @Sendable (ControlReply) async throws -> Void
     ) async throws -> ControlReply.ReportLine {
-        let (origin, entity) = try daemon(request)
-        guard let to = request.to else { throw FerryError(.malformedRequest, "migrate needs a target") }
+        let handle: MigrationHandle
+        let (source, target) = try endpoints(request)
+        if let text = request.order {
+            handle = try await node.migrate(try Self.order(text), from: source, to: target)
+        } else {
+            handle = try await node.migrate(try entity(request), from: source, to: target, options: try Self.options(request))
+        }
+        for await progress in handle.progress {
+            var line = ControlReply()
+            line.progress = ControlReply.ProgressLine(progress)
+            try await reply(line)
+        }
+        return ControlReply.ReportLine(try await handle.value)
+    }
+
+    private func plan(_ request: ControlRequest) async throws -> MovePlan {
+        let (source, target) = try endpoints(request)
+        return try await node.plan(try entity(request), from: source, to: target, options: try Self.options(request))
+    }
+
+    private func resolve(_ request: ControlRequest) async throws {
+        let resolution: MoveResolution
+        switch request.resolution {
+        case "take-back": resolution = .takeBack
+        case "give-up": resolution = .giveUp
+        default: throw FerryError(.malformedRequest, "a doubt is ended by take-back or give-up")
+        }
+        try await node.resolve(try migration(request), resolution)
+    }
+
+    // MARK: What requests name
+
+    private func migration(_ request: ControlRequest) throws(FerryError) -> MigrationID {
+        guard let text = request.migration, let migration = MigrationID(hex: text) else {
+            throw FerryError(.malformedRequest, "\(request.command.prefix(64)) needs a migration id of 32 hex digits")
+        }
+        return migration
+    }
+
+    private func endpoints(_ request: ControlRequest) throws(FerryError) -> (Endpoint?, Endpoint) {
+        guard let to = request.to else { throw FerryError(.malformedRequest, "\(request.command.prefix(64)) needs a target") }
+        return (try request.from.map { text throws(FerryError) in try Endpoint(text) }, try Endpoint(to))
+    }
+
+    private static func order(_ hex: String) throws(FerryError) -> MoveOrder {
+        guard let bytes = [UInt8](hex: hex), let order = try? MoveOrder(decoding: bytes) else {
+            throw FerryError(.malformedRequest, "the order is not one in hex")
+        }
+        return order
+    }
+
+    private static func options(_ request: ControlRequest) throws(FerryError) -> MoveOptions {
         var options = MoveOptions()
         switch request.mode {
-        case nil, "stop-and-copy": options.mode = .stopAndCopy
+        case nil: break
+        case "stop-and-copy": options.mode = .stopAndCopy
         case "live": options.mode = .live
         case let mode?: throw FerryError(.malformedRequest, "no mode \"\(mode.prefix(64))\"")
         }
@@ -82,17 +133,21 @@ struct ControlRequests: Sendable {
             }
             options.timeout = .milliseconds(Int64(seconds * 1_000))
         }
+        if let milliseconds = request.pauseBudgetMilliseconds {
+            guard (0...86_400_000).contains(milliseconds) else {
+                throw FerryError(.limitExceeded, "a pause budget of \(milliseconds) milliseconds is outside 0 to 1 day")
+            }
+            options.pauseBudget = .nanoseconds(Int64(milliseconds * 1_000_000))
+        }
+        return options
+    }
+
+    private func entity(_ request: ControlRequest) throws(FerryError) -> EntityID {
+        let (origin, entity) = try daemon(request)
         guard let entity = entity ?? node.core.table.host(origin)?.entity else {
             throw FerryError(.daemonNotFound, "daemon \(origin) is not here: name a remote one by its public key")
         }
-        let source = try request.from.map { text throws(FerryError) in try Endpoint(text) }
-        let handle = try await node.migrate(entity, from: source, to: try Endpoint(to), options: options)
-        for await progress in handle.progress {
-            var line = ControlReply()
-            line.progress = ControlReply.ProgressLine(progress)
-            try await reply(line)
-        }
-        return ControlReply.ReportLine(try await handle.value)
+        return entity
     }
 
     private func daemon(_ request: ControlRequest) throws(FerryError) -> (OriginHash, EntityID?) {
@@ -102,57 +157,5 @@ struct ControlRequests: Sendable {
             throw FerryError(.malformedRequest, "a daemon is named by its origin hash (decimal) or its public key (64 hex digits)")
         }
         return (OriginHash(rawValue: origin), nil)
-    }
-}
-
-extension Duration {
-    /// For JSON.
-    var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
-}
-
-extension ControlReply.DaemonLine {
-    init(_ status: DaemonStatus) {
-        self.init(
-            origin: "\(status.origin)", entityID: status.entity.hex, kind: "\(status.kind)", epoch: "\(status.epoch)",
-            state: status.standing.rawValue, events: status.processedEventCount)
-    }
-}
-
-extension ControlReply.MoveLine {
-    init(_ move: MoveStatus) {
-        let seconds = move.elapsed.inSeconds
-        self.init(
-            migration: move.migration.hex, daemon: "\(move.daemon)", role: "\(move.role)", source: move.source.hex,
-            target: move.target.hex, phase: "\(move.phase)", elapsedSeconds: seconds, ageInPhaseSeconds: move.ageInPhase.inSeconds,
-            bytes: move.byteCount, totalBytes: move.totalByteCount, bytesPerSecond: seconds > 0 ? Double(move.byteCount) / seconds : 0,
-            replayLag: 0, estimatedPauseMilliseconds: nil, retries: move.retryCount, stall: move.stall,
-            boundSeconds: move.bound.inSeconds, result: move.result)
-    }
-}
-
-extension ControlReply.ProgressLine {
-    init(_ progress: MigrationProgress) {
-        self.init(
-            migration: progress.migration.hex, phase: "\(progress.phase)", bytes: progress.byteCount, totalBytes: progress.totalByteCount,
-            bytesPerSecond: progress.bytesPerSecond, elapsedSeconds: progress.elapsed.inSeconds, stall: progress.stall)
-    }
-}
-
-extension ControlReply.ReportLine {
-    init(_ report: MigrationReport) {
-        self.init(
-            result: "completed", migration: report.migration.hex, daemon: "\(report.daemon)", stateBytes: report.stateByteCount,
-            wireBytes: report.wireByteCount, durationSeconds: report.duration.inSeconds,
-            pauseMilliseconds: report.pause.inSeconds * 1_000, longestStallMilliseconds: report.longestStall.inSeconds * 1_000,
-            rounds: report.rounds, determinism: report.determinism.rawValue, epoch: "\(report.epoch)",
-            receipt: Data(report.receipt.bytes).base64EncodedString())
-    }
-}
-
-extension ControlReply.DigestLine {
-    init(_ digest: StateDigest) {
-        self.init(
-            digest: digest.digest.hex, bytes: digest.byteCount, events: digest.processedEventCount,
-            chainSequence: digest.chainHead.sequence, chainHead: digest.chainHead.bytes.hex)
     }
 }

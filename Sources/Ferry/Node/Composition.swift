@@ -21,8 +21,10 @@ public struct Composition: Sendable {
     public var peers: PeerPolicy
     /// Nodes that are dialled at start, and asked when a daemon is not where it was.
     public var knownPeers: [Endpoint]
-    /// Who may order moves from this node, besides the node itself.
+    /// Who may order moves from this node, and of third nodes' daemons to it, besides the node itself.
     public var orchestrators: Set<NodeKey>
+    /// Whose signature makes an order good here, whoever passes it on.
+    public var operators: Set<EntityID>
     /// Who may move daemons to this node; nil means everyone whom `peers` admits.
     public var sources: Set<NodeKey>?
     /// Bounds on everything that grows.
@@ -44,8 +46,8 @@ public struct Composition: Sendable {
     public init(
         identity: NodeIdentity, crypto: CryptoProvider, transports: [any Transport], compressors: [any Compressor] = [Uncompressed()],
         daemons: [DaemonRegistration] = [], peers: PeerPolicy = .nodes([]), knownPeers: [Endpoint] = [], orchestrators: Set<NodeKey> = [],
-        sources: Set<NodeKey>? = nil, limits: NodeLimits = NodeLimits(), budgets: PhaseBudgets = PhaseBudgets(),
-        journal: any MoveJournal = InMemoryMoveJournal(),
+        operators: Set<EntityID> = [], sources: Set<NodeKey>? = nil, limits: NodeLimits = NodeLimits(),
+        budgets: PhaseBudgets = PhaseBudgets(), journal: any MoveJournal = InMemoryMoveJournal(),
         observers: [any NodeObserver] = [], outputObservers: [any OutputObserver] = [], controlSocketPath: String? = nil,
         logger: Logger = Logger(label: "ferry", factory: { _ in SwiftLogNoOpLogHandler() })
     ) {
@@ -57,6 +59,7 @@ public struct Composition: Sendable {
         self.peers = peers
         self.knownPeers = knownPeers
         self.orchestrators = orchestrators
+        self.operators = operators
         self.sources = sources
         self.limits = limits
         self.budgets = budgets

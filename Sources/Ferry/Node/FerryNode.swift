@@ -1,5 +1,5 @@
 public import FerryCrypto
-internal import FerryStateMachines
+public import FerryStateMachines
 public import FerryTransports
 public import FerryWire
 internal import Logging
@@ -145,6 +145,43 @@ public final class FerryNode: Service, Sendable {
         _ daemon: EntityID, to target: String, options: MoveOptions = MoveOptions()
     ) async throws(FerryError) -> MigrationHandle {
         try await migrate(daemon, to: try Endpoint(target), options: options)
+    }
+
+    /// Gives an order that somebody else has written, as its orchestrator: signed by an operator or by the daemon's own key, it is good at
+    /// a source that obeys no foreign orchestrator.
+    ///
+    /// - Parameters:
+    ///   - order: it names this node as its orchestrator.
+    ///   - source: where the source is reached; nil when it is this node or a session exists.
+    ///   - target: where this node reaches the target; nil when it is this node or a session exists.
+    /// - Throws: `.declined` when this node refuses the order, `.invalidEndpoint` for an endpoint of another node than the order's,
+    ///   `.notReady`, `.shuttingDown`.
+    public func migrate(
+        _ order: MoveOrder, from source: Endpoint? = nil, to target: Endpoint? = nil
+    ) async throws(FerryError) -> MigrationHandle {
+        try await core.order(order, from: source, to: target)
+    }
+
+    /// Asks source and target what a move would cost, without making it.
+    ///
+    /// - Parameters: those of ``migrate(_:from:to:options:)``.
+    /// - Throws: `.declined` with the reason of whoever refuses, `.invalidEndpoint` without a key, `.limitExceeded`, `.notReady`,
+    ///   `.shuttingDown`.
+    public func plan(
+        _ daemon: EntityID, from source: Endpoint? = nil, to target: Endpoint, options: MoveOptions = MoveOptions()
+    ) async throws(FerryError) -> MovePlan {
+        try await core.plan(daemon, from: source, to: target, options: options)
+    }
+
+    /// Ends the doubt of a move whose other side does not answer, by the operator's word.
+    ///
+    /// Nothing can tell whether the word is right: that the other node is gone for good, or was told the opposite, is the operator's to know.
+    ///
+    /// - Throws: `.notInDoubt` when this node knows no such move, or it is not reported as in doubt here; then nothing has changed.
+    public func resolve(_ migration: MigrationID, _ resolution: MoveResolution) async throws(FerryError) {
+        guard await core.moves.resolve(migration, resolution) else {
+            throw FerryError(.notInDoubt, "the move \(migration) is not in doubt here")
+        }
     }
 
     /// The moves that this node takes part in or remembers, oldest first; one for each role that it plays.

@@ -96,25 +96,27 @@ extension NodeCore {
         try await waitUntilReady()
         let sourceKey = try key(of: source ?? Endpoint(address: nil, nodeKey: nodeKey), "source")
         let targetKey = try key(of: target, "target")
-        guard (Duration.seconds(1) ... .seconds(86_400)).contains(options.timeout) else {
-            throw FerryError(.limitExceeded, "a move's timeout of \(options.timeout) is outside 1 second to 1 day")
-        }
+        try check(options)
         if let source { addresses.learn(source) }
         addresses.learn(target)
-        let lifetime = UInt64(max(0, options.timeout.wholeNanoseconds))
-        let order = MoveOrder(
-            id: composition.crypto.random.next(), daemon: daemon, lineage: table.host(daemon.originHash)?.lineage, source: sourceKey,
-            target: targetKey, targetAddress: targetAddress(target, targetKey), orchestrator: nodeKey, attempt: 1, mode: options.mode,
-            expiresAt: WallClock.nanoseconds + lifetime)
-        do throws(FailureReason) {
-            return try await moves.order(order)
-        } catch {
-            throw FerryError(.declined, "the order was refused here: \(error)", cause: error)
+        let peers = Set([sourceKey, targetKey]).subtracting([nodeKey])
+        try await waitForTurn(peers)
+        return try await give(write(daemon, from: sourceKey, to: target, targetKey, options), peers)
+    }
+
+    /// Any number of moves may be ordered at once; they begin as the nodes that they concern can take them.
+    func waitForTurn(_ peers: Set<NodeKey>) async throws(FerryError) {
+        do throws(CancellationError) { try await orderQueue.enter(peers) } catch {
+            throw FerryError(.notReady, "the order was given up before its turn came", cause: error)
+        }
+        do throws(FerryError) { try await waitUntilReady() } catch {
+            orderQueue.leave(peers)
+            throw error
         }
     }
 
     /// A host that has begun to run its node may order at once.
-    private func waitUntilReady() async throws(FerryError) {
+    func waitUntilReady() async throws(FerryError) {
         while true {
             let ticket = phaseChanged.ticket
             switch phase {
@@ -129,13 +131,13 @@ extension NodeCore {
         }
     }
 
-    private func key(of endpoint: Endpoint, _ role: String) throws(FerryError) -> NodeKey {
+    func key(of endpoint: Endpoint, _ role: String) throws(FerryError) -> NodeKey {
         if let key = endpoint.nodeKey { return key }
         throw FerryError(.invalidEndpoint, "the \(role) \(endpoint) names no node key: add #NODEKEY")
     }
 
     /// A target that is this node may leave its address out.
-    private func targetAddress(_ target: Endpoint, _ key: NodeKey) -> String {
+    func targetAddress(_ target: Endpoint, _ key: NodeKey) -> String {
         let address = target.address ?? (key == nodeKey ? sessions.listenAddresses.first : addresses.address(of: key))
         return address?.description ?? ""
     }

@@ -26,6 +26,7 @@ final class NodeCore: Sendable {
     let sessions: SessionTable
     let addresses: AddressBook
     let moves: MoveInterpreter
+    let orderQueue: OrderQueue
     let daemonContext: DaemonContext
     let startedAt: UInt64
     let phaseChanged = Signal()
@@ -58,14 +59,10 @@ final class NodeCore: Sendable {
         let nodeKey = composition.identity.nodeKey
         let bootID = composition.crypto.random.next(BootID.self)
         let emitters = EmitterTable(ownKey: nodeKey, crypto: composition.crypto, clock: clock)
-        let chain = ChainBuilder(origin: nodeKey.originHash)
         let metrics = NodeMetrics()
         let context = DaemonContext(
             observers: composition.outputObservers, logger: composition.logger, metrics: metrics,
-            maximumPendingDeliveryCount: composition.limits.pendingDeliveryCount
-        ) { payload, destination in
-            try await emitters.emitter(from: chain, to: destination).send(payload)
-        }
+            outputLimits: OutputLimits(windowOutputCount: min(composition.limits.pendingDeliveryCount, 2_048)), emitters: emitters)
         let addresses = AddressBook()
         for peer in composition.knownPeers { addresses.learn(peer) }
         let sessions = SessionTable(
@@ -83,6 +80,7 @@ final class NodeCore: Sendable {
         self.sessions = sessions
         self.addresses = addresses
         daemonContext = context
+        orderQueue = OrderQueue(moveCount: composition.limits.moveCount)
         startedAt = WallClock.nanoseconds
         phaseState = phase
         moves = MoveInterpreter(core: surroundings, environment: composition.moveEnvironment(bootID: bootID))
@@ -123,7 +121,8 @@ extension Composition {
 
     func moveEnvironment(bootID: BootID) -> MoveEnvironment {
         let policy = MigrationPolicy(
-            orchestrators: .only(orchestrators), sources: sources.map { .only($0) } ?? .anyone, stateByteCount: limits.stateByteCount)
+            orchestrators: .only(orchestrators), operators: operators, sources: sources.map { .only($0) } ?? .anyone,
+            stateByteCount: limits.stateByteCount)
         return MoveEnvironment(
             identity: identity, boot: bootID, isDurable: journal.isDurable, crypto: crypto, policy: policy, budgets: budgets,
             limits: MigrationLimits(movesPerRole: limits.moveCount))
