@@ -83,8 +83,8 @@ extension DaemonHost {
         for operation in outputs.operations {
             guard let link = chain.next(payload: operation.payload, horizon: horizon.rawValue) else { break }
             plane.lanes.perform(operation, link: link, at: time)
-            guard let epoch, case .emit = operation.kind else { continue }
-            let output = CausalEvent(link: link, payload: operation.payload, receivedAt: time)
+            guard let epoch else { continue }
+            let output = CausalEvent(link: link, payload: operation.payload, receivedAt: time, content: operation.content)
             for observer in context.observers { observer.daemon(origin, epoch: epoch, emitted: output) }
         }
     }

@@ -35,14 +35,14 @@ import Testing
         outputs.deliver([], to: OriginHash(rawValue: 1))
         #expect(outputs.failure?.code == .limitExceeded)
         outputs.reopen(link: link(2))
-        #expect(outputs.failure == nil && outputs.emitted.isEmpty && outputs.deliveries.isEmpty)
+        #expect(outputs.failure == nil && outputs.operations.isEmpty)
         outputs.emit([UInt8](repeating: 0, count: WireLimits.outputPayloadByteCount))
-        outputs.deliver([UInt8](repeating: 0, count: WireLimits.eventPayloadByteCount), to: OriginHash(rawValue: 1))
+        outputs.deliver([UInt8](repeating: 0, count: WireLimits.outputPayloadByteCount), to: OriginHash(rawValue: 1))
         #expect(outputs.failure == nil)
         outputs.emit([UInt8](repeating: 0, count: WireLimits.outputPayloadByteCount + 1))
         #expect(outputs.failure?.code == .limitExceeded)
         outputs.reopen(link: link(3))
-        outputs.deliver([UInt8](repeating: 0, count: WireLimits.eventPayloadByteCount + 1), to: OriginHash(rawValue: 1))
+        outputs.deliver([UInt8](repeating: 0, count: WireLimits.outputPayloadByteCount + 1), to: OriginHash(rawValue: 1))
         #expect(outputs.failure?.code == .limitExceeded)
     }
 }
