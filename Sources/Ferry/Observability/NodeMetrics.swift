@@ -27,7 +27,8 @@ struct NodeMetrics: Sendable {
         let causes: [(String, UInt64)] = [
             ("stranger", counters.strangers), ("wrongRole", counters.wrongRole), ("wrongPhase", counters.wrongPhase),
             ("wrongEpoch", counters.wrongEpoch), ("wrongBoot", counters.wrongBoot), ("unproven", counters.unproven),
-            ("unknownMove", counters.unknownMoves), ("declined", counters.declined),
+            ("unknownMove", counters.unknownMoves), ("unauthorized", counters.unauthorized), ("reused", counters.reused),
+            ("declined", counters.declined),
         ]
         for (cause, count) in causes where count > 0 {
             Meter(label: "ferry_messages_refused", dimensions: [("cause", cause)]).set(Double(count))
