@@ -42,6 +42,7 @@ extension MoveInterpreter {
         }
         switch outcome {
         case .completed(let figures):
+            if role == .source, let figures { history.learn(figures) }
             if role == .orchestrator {
                 orders[migration]?.confirmation = Confirmation(figures: figures)
                 askForConfirmation(migration)
@@ -150,7 +151,7 @@ extension MoveInterpreter {
     /// Every move that this node remembers, oldest first.
     var moves: [MoveStatus] {
         let now = core.now
-        return dispatcher.moves.map { view in
+        return dispatcher.moves(now: now).map { view in
             MoveStatus(
                 migration: view.migration, daemon: view.daemon.originHash, role: view.role, source: view.source, target: view.target,
                 phase: view.phase, elapsed: now - view.startedAt, ageInPhase: now - view.phaseEnteredAt, byteCount: view.byteCount,

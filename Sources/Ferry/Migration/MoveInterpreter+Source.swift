@@ -26,12 +26,13 @@ extension MoveInterpreter {
     func describe(_ migration: MigrationID, _ daemon: EntityID) {
         let host = core.table.host(daemon.originHash)
         let isReady = core.isReady()
+        let history = history
         Task {
             let result: Result<DaemonDescription, FailureReason>
             do throws(FailureReason) {
                 guard isReady else { throw FailureReason(.notReady) }
                 guard let host else { throw FailureReason(.daemonNotFound) }
-                result = .success(try await host.describe())
+                result = .success(history.predict(try await host.describe()))
             } catch {
                 result = .failure(error)
             }
@@ -55,7 +56,9 @@ extension MoveInterpreter {
     /// Undoes a fence, after it: also one that still waits for `process` to return.
     func resume(_ migration: MigrationID, _ daemon: EntityID) {
         let observers = core.observers
-        change(daemon) { _, host in
+        change(daemon) { interpreter, host in
+            // A freeze that had to wait has begun what was given up meanwhile.
+            await interpreter.stopShipping(migration)
             guard let host, let epoch = await host.resume(migration) else { return }
             for observer in observers { observer.daemonActivated(host.origin, epoch: epoch, stateByteCount: 0) }
         }
@@ -100,7 +103,9 @@ extension MoveInterpreter {
         let place = core.addresses.address(of: node, hint: address)
         let task = Task {
             do {
-                guard let host, let frozen = await host.copy(for: migration) else { throw FerryError(.daemonNotFound, "the daemon is not here") }
+                guard let host, let frozen = await host.copy(for: migration) else {
+                    throw FerryError(.daemonNotFound, "the daemon is not here")
+                }
                 let (session, stream) = try await openStream(migration, to: node, at: place)
                 try await write(frozen, to: stream, for: session.peer, migration, progress)
             } catch {

@@ -27,6 +27,7 @@ actor MoveInterpreter {
     /// Daemons here that serve while they move away.
     var departing: [MigrationID: LiveDeparture] = [:]
     var logTimer: LinkTimer?
+    var history = TransferHistory()
     /// The attempts that took over from others, by the first.
     var successors: [MigrationID: MigrationID] = [:]
     var plans: [MigrationID: CheckedContinuation<Result<PlanResult, FailureReason>, Never>] = [:]

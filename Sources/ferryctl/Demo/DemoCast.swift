@@ -33,6 +33,9 @@ extension RoleEvent {
         if case .spawned(let entity, let origin) = self { SpawnedDaemon(entity: entity, origin: origin) } else { nil }
     }
     var moved: MoveSummary? { if case .moved(let summary) = self { summary } else { nil } }
+    var movedAll: ([MoveSummary], seconds: Double)? {
+        if case .movedAll(let summaries, let seconds) = self { (summaries, seconds) } else { nil }
+    }
     var digest: String? { if case .digest(let hex, _) = self { hex } else { nil } }
     var standing: String? { if case .standing(let standing) = self { standing } else { nil } }
     var emitted: (UInt64, UInt64)? { if case .emitted(let offered, let accepted) = self { (offered, accepted) } else { nil } }

@@ -20,6 +20,7 @@ enum DemoCompression: String, ExpressibleByArgument, CaseIterable, Codable, Send
 
 /// How the daemon moves.
 enum DemoMode: String, ExpressibleByArgument, CaseIterable, Codable, Sendable {
+    case live
     case stopAndCopy = "stop-and-copy"
 }
 
@@ -85,8 +86,8 @@ struct DemoOptions: ParsableArguments {
     var crypto = DemoCrypto.default
     @Option(help: "Compression of the state: adaptive, zstd, none.")
     var compression = DemoCompression.adaptive
-    @Option(help: "How the daemon moves: stop-and-copy.")
-    var mode = DemoMode.stopAndCopy
+    @Option(help: "How the daemon moves: live, stop-and-copy.")
+    var mode = DemoMode.live
     @Option(help: "Who orders the moves: source-orchestrates, target-orchestrates, third-node.")
     var topology = DemoTopology.sourceOrchestrates
     @Option(help: "The daemon's padding, a paged store.")

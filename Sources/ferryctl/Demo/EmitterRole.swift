@@ -7,7 +7,9 @@ internal import Synchronization
 
 /// The emitter of the demo: a node without daemons that offers lines at a steady rate.
 struct EmitterRole: Sendable {
-    private static let tick = Duration.milliseconds(10)
+    /// Events come in small bursts: a pause between two of them would count as one of the daemon's.
+    private static let tick = Duration.milliseconds(1)
+    private static let ticksPerReport = 20
 
     var configuration: RoleConfiguration
     var network: InMemoryNetwork?
@@ -43,6 +45,7 @@ struct EmitterRole: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         var offered: UInt64 = 0
+        var ticks = 0
         let limit = UInt64(configuration.eventCount ?? .max)
         while offered < limit, !draining.isRaised {
             let due = min(limit, UInt64(start.duration(to: clock.now).seconds * Double(configuration.eventRate)))
@@ -50,7 +53,10 @@ struct EmitterRole: Sendable {
                 try await emitter.send(lines.payload(for: offered))
                 offered += 1
             }
-            say(.offering(offered: offered, accepted: offered - UInt64(emitter.waitingCount)))
+            if ticks % Self.ticksPerReport == 0 {
+                say(.offering(offered: offered, accepted: offered - UInt64(emitter.waitingCount)))
+            }
+            ticks += 1
             try await clock.sleep(for: Self.tick)
         }
         do {

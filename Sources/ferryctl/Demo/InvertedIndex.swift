@@ -5,7 +5,7 @@ internal import HashTreeCollections
 /// The demo's daemon: word → positions over the lines that it is fed, and a padding of which every event rewrites 64 bytes.
 ///
 /// All of its state is in structures that share parts, so that a copy is free and the first write after it copies a page.
-struct InvertedIndex: Daemon {
+struct InvertedIndex: StateDigesting {
     static let kind = DaemonKind(name: "inverted-index", schemaVersion: 1)
     static let outputByteCount = 16
     static let rewrittenByteCount = 64
@@ -14,6 +14,8 @@ struct InvertedIndex: Daemon {
 
     private(set) var postings: TreeDictionary<String, PostingList> = [:]
     private(set) var lineCount: UInt64 = 0
+    /// A sum over all postings, in whatever order they came.
+    private var postingsHash: UInt64 = 0
     private var padding: PagedBytes
 
     /// An empty index with a padding of incompressible bytes, the same for every instance.
@@ -42,12 +44,29 @@ struct InvertedIndex: Daemon {
         let sequence = event.link.sequence
         var wordCount: UInt64 = 0
         for word in Self.words(in: event.payload) {
-            postings[word, default: PostingList()].append(sequence << 16 | min(wordCount, 0xFFFF))
+            let position = sequence << 16 | min(wordCount, 0xFFFF)
+            postings[word, default: PostingList()].append(position)
+            postingsHash &+= Self.hash(word, position)
             wordCount += 1
         }
         lineCount += 1
         rewritePadding(sequence)
         outputs.emit(Self.output(sequence: sequence, wordCount: wordCount))
+    }
+
+    var stateDigest: FixedBytes32 {
+        let bytes = [UInt8](rawCapacity: FixedBytes32.byteCount) { output in
+            for word in [lineCount, UInt64(postings.count), postingsHash, padding.digest()] { output.append(littleEndian: word) }
+        }
+        guard let digest = FixedBytes32(bytes) else { preconditionFailure("four words are 32 bytes") }
+        return digest
+    }
+
+    private static func hash(_ word: String, _ position: UInt64) -> UInt64 {
+        var hash = position
+        for byte in word.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        var noise = Noise(state: hash)
+        return noise.next()
     }
 
     /// What the daemon emits for an event: the emitter's sequence, and how many words its line had.
@@ -109,7 +128,9 @@ struct InvertedIndex: Daemon {
             var list = PostingList()
             for _ in 0..<(try reader.read(UInt64.self)) {
                 try await reader.checkpoint(8)
-                list.append(try reader.read(UInt64.self))
+                let position = try reader.read(UInt64.self)
+                list.append(position)
+                postingsHash &+= Self.hash(word, position)
             }
             postings[word] = list
         }

@@ -45,6 +45,7 @@ struct NodeRole: Sendable {
         composition.peers = .nodes(Set(configuration.allowedKeys.compactMap { NodeKey(hex: $0) }))
         composition.orchestrators = Set(configuration.orchestratorKeys.compactMap { NodeKey(hex: $0) })
         composition.knownPeers = try (configuration.knownPeers ?? []).map { try Endpoint($0) }
+        if let seconds = configuration.promiseSeconds { composition.budgets.promise = .seconds(seconds) }
         composition.observers = [observer]
         composition.outputObservers = [LoggingObserver(log: try ProcessedLog(creating: configuration.processedLogPath))]
         composition.journal = RoleJournal(killMoment: configuration.killMoment)
@@ -85,6 +86,7 @@ struct NodeRole: Sendable {
             say(.spawned(entity: entity.hex, origin: entity.originHash.rawValue))
         case .move(let daemon, let from, let to):
             say(.moved(await move(daemon, from: from, to: to, node)))
+        case .moveAll(let daemons, let to): await moveAll(daemons, to: to, node)
         case .victim(let processID): victim.set(processID)
         case .digest(let origin):
             let digest = try await node.stateDigest(of: OriginHash(rawValue: origin))
@@ -100,7 +102,8 @@ struct NodeRole: Sendable {
     private func move(_ daemon: String, from: String?, to: String, _ node: FerryNode) async -> MoveSummary {
         do {
             guard let entity = EntityID(hex: daemon) else { throw FerryError(.daemonNotFound, "\(daemon) is no public key") }
-            let handle = try await node.migrate(entity, from: try from.map { try Endpoint($0) }, to: try Endpoint(to))
+            let handle = try await node.migrate(
+                entity, from: try from.map { try Endpoint($0) }, to: try Endpoint(to), options: moveOptions)
             async let watching: Void = watch(handle)
             let report = try await handle.value
             await watching
@@ -113,6 +116,22 @@ struct NodeRole: Sendable {
             let known = ["declined", "rolledBack", "inDoubt"]
             return MoveSummary(result: known.contains(failure.code) ? failure.code : "failed", message: failure.message)
         }
+    }
+
+    private var moveOptions: MoveOptions {
+        switch configuration.mode {
+        case .live: MoveOptions(mode: .live)
+        case .stopAndCopy, nil: MoveOptions(mode: .stopAndCopy)
+        }
+    }
+
+    private func moveAll(_ daemons: [String], to: String, _ node: FerryNode) async {
+        let start = MonotonicClock.now
+        let summaries = await withTaskGroup(of: MoveSummary.self) { group in
+            for daemon in daemons { group.addTask { await move(daemon, from: nil, to: to, node) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        say(.movedAll(summaries, seconds: Double(MonotonicClock.now - start) * 1e-9))
     }
 
     private func watch(_ handle: MigrationHandle) async {

@@ -27,11 +27,15 @@ struct RoleConfiguration: Codable, Sendable {
     var orchestratorKeys: [String]
     /// Who is dialled at the start, and asked for a daemon that is not where it was.
     var knownPeers: [String]?
+    /// How long a node that has taken a daemon in waits for its source's word; nil for the default.
+    var promiseSeconds: Int?
     /// Where a node writes what it processed.
     var processedLogPath: String
     var controlPath: String?
     /// Die when a move reaches this moment.
     var killMoment: DemoKill.Moment?
+    /// How this node moves daemons; nil for stop-and-copy, which any daemon can.
+    var mode: DemoMode?
     /// The daemon's padding in bytes.
     var stateByteCount: Int
     /// The emitter's events per second, its lines, and how many it offers at most.
@@ -76,6 +80,7 @@ struct RoleConfiguration: Codable, Sendable {
         allowedKeys = []
         orchestratorKeys = []
         processedLogPath = folder.path("\(name).processed")
+        mode = options.mode
         controlPath = kind == .node ? folder.path("\(name).control") : nil
         stateByteCount = options.stateSize.byteCount
         eventRate = options.eventRate

@@ -10,6 +10,8 @@ enum RoleCommand: Codable, Sendable {
     case victim(processID: Int32)
     /// Order a move; `from` is nil when the daemon lives here.
     case move(daemon: String, from: String?, to: String)
+    /// Order moves of daemons that live here, all at once.
+    case moveAll(daemons: [String], to: String)
     /// The daemon's state in one number.
     case digest(origin: UInt64)
     /// Is the daemon active here?
@@ -29,6 +31,7 @@ enum RoleEvent: Codable, Sendable {
     case phase(String)
     case progress(phase: String, byteCount: UInt64, totalByteCount: UInt64)
     case moved(MoveSummary)
+    case movedAll([MoveSummary], seconds: Double)
     case digest(hex: String, byteCount: UInt64)
     case standing(String)
     case offering(offered: UInt64, accepted: UInt64)
