@@ -66,7 +66,7 @@ import Testing
         #expect(throws: (any Error).self) { try BenchOptions.parse(arguments) }
     }
 
-    @Test(arguments: ["crypto", "session", "small-moves", "pause"])
+    @Test(arguments: ["crypto", "session", "pause"])
     func `a suite that is not there is a usage error`(name: String) {
         let error = #expect(throws: (any Error).self) { try BenchCommand.parseAsRoot([name]) }
         #expect(error.map { BenchCommand.exitCode(for: $0).rawValue } == 64)

@@ -10,7 +10,7 @@ import Testing
         let folder = try DemoFolder()
         let path = folder.path("result.json")
         let run = try await CommandRun.ferryctl(
-            ["soak", "--mode", "stop-and-copy", "--state-size", "256KiB", "--event-rate", "100", "--json", path] + flags)
+            ["soak", "--state-size", "256KiB", "--event-rate", "100", "--json", path] + flags)
         return (run, try parseObject(String(contentsOfFile: path, encoding: .utf8)))
     }
 

@@ -51,6 +51,22 @@ struct BenchCast: Sendable {
         return try await source.expect("it spawned the daemon") { $0.spawned }
     }
 
+    /// Moves daemons to the target, all at once.
+    func moveAll(_ daemons: [SpawnedDaemon]) async throws -> ([MoveSummary], seconds: Double) {
+        source.send(.moveAll(daemons: daemons.map(\.entity), to: targetEndpoint))
+        return try await source.expect("the moves ended") { $0.movedAll }
+    }
+
+    /// Where a daemon stands: at the source and at the target.
+    func standings(of daemon: SpawnedDaemon) async throws -> [String] {
+        var standings: [String] = []
+        for client in nodes {
+            client.send(.standing(origin: daemon.origin))
+            standings.append(try await client.expect("its standing") { $0.standing })
+        }
+        return standings
+    }
+
     /// Moves it to the target.
     func move(_ daemon: SpawnedDaemon) async throws -> MoveSummary {
         source.send(.move(daemon: daemon.entity, from: nil, to: targetEndpoint))

@@ -5,7 +5,7 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure chunking and moves against the limit of the same primitives without a protocol.")
 
-    @Argument(help: "What to measure: chunking, transfer, all.")
+    @Argument(help: "What to measure: chunking, transfer, small-moves, all.")
     var suite: BenchSuite
     @OptionGroup var options: BenchOptions
     @OptionGroup var output: OutputOptions
@@ -13,9 +13,14 @@ struct BenchCommand: AsyncParsableCommand {
     func run() async throws {
         try await output.run {
             var results: [JSONValue] = []
-            if suite != .transfer { results += try ChunkingBench(options: options).run { output.say($0) } }
-            if suite != .chunking { results += try await TransferBench(options: options).run { output.say($0) } }
-            return CommandResult(fields: [("results", .array(results))])
+            if suite == .chunking || suite == .all { results += try ChunkingBench(options: options).run { output.say($0) } }
+            if suite == .transfer || suite == .all { results += try await TransferBench(options: options).run { output.say($0) } }
+            guard suite == .smallMoves || suite == .all else { return CommandResult(fields: [("results", .array(results))]) }
+            let small = try await SmallMovesBench(options: options).run { output.say($0) }
+            results += small.map(\.json)
+            let failure = small.lazy.compactMap(\.failure).first
+            return CommandResult(
+                fields: [("results", .array(results))], status: failure == nil ? .success : .failed, failure: failure)
         }
     }
 }

@@ -5,6 +5,9 @@ internal import Foundation
 
 /// The processes of one leg of a soak: the relay with a gate before every node, and the nodes. Emitters come with the daemons.
 struct SoakCast: Sendable {
+    /// Longer than the budget of a take; the default is meant for peers that are away for a minute.
+    private static let promiseSeconds = 12
+
     let transport: DemoTransport
     let folder: DemoFolder
     let relay: RoleClient
@@ -103,6 +106,7 @@ struct SoakCast: Sendable {
         var nodes = try (1...options.nodes).map { try make(.node, "node\($0)") }
         let emitters = try (1...options.daemons).map { try make(.emitter, "emitter\($0)") }
         for index in nodes.indices {
+            nodes[index].configuration.promiseSeconds = promiseSeconds
             nodes[index].configuration.allowedKeys = (nodes + emitters).map(\.key)
             nodes[index].configuration.orchestratorKeys = nodes.map(\.key)
             nodes[index].configuration.controlPath = folder.path("\(nodes[index].name).control")

@@ -54,7 +54,7 @@ struct SoakOptions: ParsableArguments {
     @Option(help: "udp, unix, or both in turn.")
     var transport = SoakTransport.both
     @Option(help: "mixed, live, stop-and-copy.")
-    var mode = SoakMode.stopAndCopy
+    var mode = SoakMode.mixed
     @Option(help: "Node processes.")
     var nodes = 3
     @Option(help: "Daemons at any time, each with an emitter process of its own.")
