@@ -16,6 +16,8 @@ public struct PhaseBudgets: Hashable, Sendable {
     public var restore: Duration
     /// How long a live target may take to catch up with the move log before intake is slowed, and once more before the move is declined.
     public var converge: Duration
+    /// How long a live source that may stop the daemon goes on following for a shorter pause; part of `converge`.
+    public var settle: Duration
     /// From the fence of a live move until the target has replayed the log's tail.
     public var replay: Duration
     /// What a hand-over costs beside the replay of the tail: a live daemon is stopped only when this and the catching up fit the order's
@@ -34,9 +36,9 @@ public struct PhaseBudgets: Hashable, Sendable {
     public init(
         plan: Duration = .seconds(10), fence: Duration = .seconds(5), transfer: Duration = .seconds(10),
         transferFloorByteRate: UInt64 = 4 << 20, stall: Duration = .seconds(10), restore: Duration = .seconds(30),
-        converge: Duration = .seconds(5), replay: Duration = .seconds(5), handshake: Duration = .milliseconds(2),
-        prepare: Duration = .seconds(10), take: Duration = .seconds(10), promise: Duration = .seconds(60),
-        retry: ClosedRange<Duration> = .milliseconds(200) ... .seconds(5)
+        converge: Duration = .seconds(5), settle: Duration = .milliseconds(100), replay: Duration = .seconds(5),
+        handshake: Duration = .milliseconds(2), prepare: Duration = .seconds(10), take: Duration = .seconds(10),
+        promise: Duration = .seconds(60), retry: ClosedRange<Duration> = .milliseconds(200) ... .seconds(5)
     ) {
         self.plan = plan
         self.fence = fence
@@ -45,6 +47,7 @@ public struct PhaseBudgets: Hashable, Sendable {
         self.stall = stall
         self.restore = restore
         self.converge = converge
+        self.settle = settle
         self.replay = replay
         self.handshake = handshake
         self.prepare = prepare

@@ -132,6 +132,10 @@ extension SourceMachine {
         resendToTarget(&effects)
         isReplaying = false
         shipLogAgain(&effects)
+        switch state {
+        case .following, .stopping: effects.send(.status, about: attempt, to: .target)
+        default: break
+        }
     }
 
     /// Streams report their own end and requests are repeated; a daemon that stands still for a target that is gone waits no longer than
@@ -173,7 +177,8 @@ extension SourceMachine {
         resendToTarget(&effects)
         shipLogAgain(&effects)
         switch state {
-        case .committed, .done: effects.send(.status, about: attempt, to: .target)
+        // A target that has restarted knows nothing of the log; it says so when it is asked.
+        case .following, .stopping, .committed, .done: effects.send(.status, about: attempt, to: .target)
         default: break
         }
     }

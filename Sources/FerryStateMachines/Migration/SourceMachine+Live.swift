@@ -73,9 +73,24 @@ extension SourceMachine {
         }
         log = status
         guard case .following(let following) = state else { return }
-        let pause = status.catchUp + environment.budgets.handshake
-        guard status.isCaughtUp || pause <= pauseBudget else { return }
-        expectedPause = status.isCaughtUp ? environment.budgets.handshake : pause
+        decide(following, status, now: now, &effects)
+    }
+
+    /// Stops the daemon when nothing is left to replay, or when what is left fits the pause budget and waiting makes it no shorter.
+    private mutating func decide(
+        _ following: Following, _ status: MoveLogStatus, now: Timestamp, _ effects: inout MoveEffects
+    ) {
+        let pause = status.isCaughtUp ? environment.budgets.handshake : status.catchUp + environment.budgets.handshake
+        var following = following
+        if !status.isCaughtUp {
+            following.fitsSince = pause <= pauseBudget ? following.fitsSince ?? now : nil
+            state = .following(following)
+            guard let fitsSince = following.fitsSince else { return }
+            // A backlog that drains is a pause that shrinks; one that is down to a tenth of what the order allows is short enough.
+            let isShort = pause * 10 <= pauseBudget || following.obstacle != nil
+            guard isShort || now - fitsSince >= environment.budgets.settle else { return }
+        }
+        expectedPause = pause
         state = .stopping(following)
         phaseDeadline = now + environment.budgets.fence
         effects.actions.append(.fence(attempt.migration, daemon: attempt.order.daemon, epoch: attempt.epoch))

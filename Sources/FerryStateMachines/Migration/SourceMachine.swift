@@ -51,6 +51,8 @@ struct SourceMachine: ~Copyable {
         var targetBoot: BootID
         var sent: StateSummary
         var wireByteCount: UInt64
+        /// Since when a fence would fit the order's pause budget.
+        var fitsSince: Timestamp?
         /// Why the log does not converge, once intake had to be slowed.
         var obstacle: String?
     }

@@ -122,7 +122,7 @@ extension TargetMachine {
         guard retry.isDue(now) else { return }
         resendToSource(&effects)
         switch state {
-        case .prepared, .took, .refused: effects.send(.status, about: attempt, to: .source)
+        case .restored, .prepared, .took, .refused: effects.send(.status, about: attempt, to: .source)
         default: break
         }
     }

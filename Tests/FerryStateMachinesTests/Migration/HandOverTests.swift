@@ -34,6 +34,13 @@ extension MoveWorld {
         }
     }
 
+    /// Emits one event after the other, of every emitter.
+    func emit(every interval: Duration, until end: Timestamp) {
+        guard now < end else { return }
+        for emitter in emitters { emitter.emit() }
+        schedule(after: interval, .script { $0.emit(every: interval, until: end) })
+    }
+
     func outcome(_ migration: MigrationID?, _ role: MoveRole, on node: Int) -> MoveOutcome? {
         migration.flatMap { nodes[node].outcomes["\($0) \(role)"] }
     }

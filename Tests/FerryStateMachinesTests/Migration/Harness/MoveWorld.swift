@@ -12,6 +12,14 @@ struct Faults {
     var streamFailurePercent: UInt64 = 0
     /// Changes one byte of what the target restores.
     var isRestoreWrong = false
+    /// The copy does something else with this entry of the move log.
+    var divergesAt: UInt64?
+    /// A field is not in the snapshot.
+    var isFieldDropped = false
+    /// The daemon says that it cannot be replayed.
+    var isUndeterministic = false
+    /// Extra time that each batch's replay takes.
+    var replayMilliseconds: UInt64 = 0
 
     static let none = Faults()
     static let harsh = Faults(lossPercent: 25, duplicationPercent: 25, maximumDelay: 400, streamFailurePercent: 10)
@@ -54,6 +62,8 @@ final class MoveWorld {
     private(set) var stepCount = 0
     /// Called before each migration message is delivered, with its number.
     var beforeDelivery: ((MoveWorld, Int) -> Void)?
+    /// Called after each migration message was delivered and its node has done what it asks for.
+    var onDelivery: ((MoveWorld, FerryMessage, Endpoint, Endpoint) -> Void)?
     /// Sees every message before the network does what it does.
     var onSend: ((PeerMessage, Endpoint, Endpoint) -> Void)?
     /// Migration messages that the network always loses.
@@ -179,7 +189,9 @@ final class MoveWorld {
             // Frames of a session that died with its node are never accepted in the next.
             guard boot(of: frame.from) == frame.fromBoot, boot(of: frame.to) == frame.toBoot else { return }
             switch frame.to {
-            case .node(let index): nodes[index].receive(frame.message, from: frame.from)
+            case .node(let index):
+                nodes[index].receive(frame.message, from: frame.from)
+                if case .migration(let message) = frame.message { onDelivery?(self, message, frame.from, frame.to) }
             case .emitter(let index): if index < emitters.count { emitters[index].receive(frame.message, from: frame.from) }
             }
         case .work(let index, let boot, let body):

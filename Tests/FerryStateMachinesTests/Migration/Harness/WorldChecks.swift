@@ -77,12 +77,20 @@ extension MoveWorld {
 
     /// Orders a move; nothing happens when the orchestrator declines at once.
     @discardableResult
-    func order(from source: Int, to target: Int, by orchestrator: Int, daemon: EntityID, attempt: UInt8 = 1) -> MigrationID? {
+    func order(
+        from source: Int, to target: Int, by orchestrator: Int, daemon: EntityID, attempt: UInt8 = 1, mode: MoveMode = .stopAndCopy,
+        attemptLimit: UInt8? = nil, modes: MoveModes? = nil, pauseBudget: Duration = .milliseconds(50), isPlanOnly: Bool = false
+    ) -> MigrationID? {
         let order = MoveOrder(
             id: random.next(), daemon: daemon, lineage: nil, source: nodes[source].key, target: nodes[target].key,
-            targetAddress: "memory:\(target)", orchestrator: nodes[orchestrator].key, attempt: attempt, mode: .stopAndCopy,
+            targetAddress: "memory:\(target)", orchestrator: nodes[orchestrator].key, modes: modes, attemptLimit: attemptLimit,
+            pauseBudgetNanoseconds: UInt64(pauseBudget.wholeNanoseconds), attempt: attempt, mode: mode,
             expiresAt: wallClock + 600_000_000_000)
-        let migration = try? nodes[orchestrator].dispatcher.order(order, now: now, wallClock: wallClock)
+        let node = nodes[orchestrator]
+        let migration =
+            isPlanOnly
+            ? try? node.dispatcher.plan(order, now: now, wallClock: wallClock)
+            : try? node.dispatcher.order(order, now: now, wallClock: wallClock)
         nodes[orchestrator].drain()
         return migration
     }

@@ -9,7 +9,7 @@ extension WorldNode {
         while let action = dispatcher.nextAction() { perform(action) }
     }
 
-    private func later(_ name: String, _ body: @escaping (MoveWorld, WorldNode) -> Void) {
+    func later(_ name: String, _ body: @escaping (MoveWorld, WorldNode) -> Void) {
         guard !deafTo.contains(name) else { return }
         world.schedule(after: world.delay(20), .work(node: index, boot: bootCount, body))
     }
@@ -26,26 +26,30 @@ extension WorldNode {
             }
         case .fence(let migration, let daemon, let epoch): fence(migration, daemon, epoch)
         case .stream(let migration, let daemon, let target, _): stream(migration, daemon, to: target)
-        case .stopStreaming: break
+        case .stopStreaming(let migration):
+            for daemon in daemons.values where daemon.live?.migration == migration { daemon.live?.pump = nil }
         case .commit(let migration, let daemon, let moved):
             if daemons[daemon.originHash]?.ownership.commit(moved) != true { world.violations.append("commit of \(migration) not fenced") }
-        case .resume(let migration, let daemon): daemons[daemon.originHash]?.ownership.resume(migration)
+        case .resume(let migration, let daemon): resume(migration, daemon)
         case .retire(let migration, let daemon, _):
             if daemons[daemon.originHash]?.ownership.retire(migration) != true { world.violations.append("retire of \(migration)") }
             daemons[daemon.originHash]?.keypair.wipe()
+            daemons[daemon.originHash]?.live = nil
         case .restore(let migration, let snapshot, let source, let stream): restore(migration, snapshot, from: source, stream)
-        case .freeze, .shipLog, .logAcknowledged, .limitLog, .replay, .retried, .planned: break
-        case .inspect(let migration):
-            later("inspect") { world, node in
-                guard let standby = node.standbys[migration], let snapshot = node.snapshots[migration] else { return }
-                var held = standby.snapshot(epoch: snapshot.epoch)
-                held.createdAt = snapshot.createdAt
-                if world.faults.isRestoreWrong { held.headPayload.append(0) }
-                let facts = RestoredFacts(snapshot: held, stateDigest: nil)
-                node.dispatcher.inspected(migration, .success(facts), now: world.now, wallClock: world.wallClock)
-            }
+        case .freeze(let migration, let daemon, let epoch): freeze(migration, daemon, epoch)
+        case .shipLog(let migration, let daemon, let target, let header): shipLog(migration, daemon, to: target, header)
+        case .logAcknowledged(let migration, let daemon, let index): logAcknowledged(migration, daemon, index)
+        case .limitLog(_, let daemon, let byteCount):
+            logLimits.append(byteCount)
+            daemons[daemon.originHash]?.live?.log.limit(byteCount: byteCount)
+        case .replay(let migration, let batch): replay(migration, batch)
+        case .retried(let migration, let next): retried[migration] = next
+        case .planned(let migration, let result): plans[migration] = result
+        case .inspect(let migration): inspect(migration)
         case .activate(let migration, let keypair, let epoch, _): activate(migration, keypair, epoch)
-        case .discard(let migration): standbys[migration] = nil
+        case .discard(let migration):
+            standbys[migration] = nil
+            discarded.insert(migration)
         case .journal(let migration, let record, _):
             later("journal") { world, node in
                 node.dispatcher.journaled(migration, record: record, now: world.now, wallClock: world.wallClock)
@@ -78,10 +82,7 @@ extension WorldNode {
         if let daemon = daemons[entity.originHash] {
             do throws(FailureReason) {
                 try daemon.ownership.fence(migration, epoch: epoch)
-                result = .success(
-                    FencedDaemon(
-                        keypair: daemon.keypair, snapshot: daemon.snapshot(epoch: epoch), predictedByteCount: UInt64(daemon.log.count),
-                        stateDigest: nil))
+                result = .success(fenced(daemon, epoch: epoch))
             } catch {
                 result = .failure(error)
             }
@@ -91,7 +92,7 @@ extension WorldNode {
 
     private func stream(_ migration: MigrationID, _ entity: EntityID, to target: NodeKey) {
         guard let other = world.index(of: target), let daemon = daemons[entity.originHash] else { return }
-        let log = daemon.log
+        let log = daemon.live?.frozen ?? daemon.log
         let targetBoot = world.nodes[other].bootCount
         let isBroken = world.chance(world.faults.streamFailurePercent)
         later("stream") { world, node in
@@ -112,15 +113,18 @@ extension WorldNode {
 
     private func restore(_ migration: MigrationID, _ snapshot: SnapshotHeader, from source: NodeKey, _ stream: UInt64) {
         later("restore") { world, node in
+            guard !node.discarded.contains(migration) else { return }
             guard let (sent, isBroken) = world.streams[stream], !isBroken,
                 let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot)
             else {
                 let reason = FailureReason(.stateFailed, "the stream broke")
                 return node.dispatcher.restoreFailed(migration, reason, now: world.now, wallClock: world.wallClock)
             }
-            node.standbys[migration] = WorldDaemon(
+            let standby = WorldDaemon(
                 keypair: EntityKeypair(publicOnly: snapshot.entity), ownership: ownership, log: sent,
                 chain: ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload))
+            standby.hiddenCount = world.faults.isFieldDropped ? 0 : sent.count
+            node.standbys[migration] = standby
             node.snapshots[migration] = snapshot
             let summary = WorldDaemon.summary(of: sent)
             node.dispatcher.restored(migration, summary, now: world.now, wallClock: world.wallClock)

@@ -18,6 +18,12 @@ final class WorldDaemon {
     var chain: ChainBuilder
     /// Length of the log when it was last checked.
     var checkedCount = -1
+    /// What was frozen, and what came in since, while a live move goes on.
+    var live: WorldLive?
+    /// How a copy follows the log.
+    var follower = LogFollower()
+    /// Stands for a field of the state that outputs do not show.
+    var hiddenCount = 0
 
     init(keypair: EntityKeypair, ownership: consuming OwnershipMachine, log: [LogEntry], chain: ChainBuilder) {
         self.keypair = keypair
@@ -34,6 +40,16 @@ final class WorldDaemon {
     var isStub: Bool {
         guard case .moved = ownership.standing else { return false }
         return true
+    }
+
+    func process(_ entry: LogEntry) {
+        log.append(entry)
+        hiddenCount += 1
+        _ = chain.next(payload: entry.payload, horizon: 0)
+    }
+
+    var stateDigest: FixedBytes32 {
+        keyedBlake2s(key: Array("state".utf8).rawSpan, (Self.summary(of: log).digest.bytes + [UInt8(hiddenCount & 0xFF)]).rawSpan)
     }
 
     static func summary(of log: [LogEntry]) -> StateSummary {
@@ -63,6 +79,7 @@ final class WorldNode {
     var daemons: [OriginHash: WorldDaemon] = [:]
     var standbys: [MigrationID: WorldDaemon] = [:]
     var snapshots: [MigrationID: SnapshotHeader] = [:]
+    var discarded: Set<MigrationID> = []
     var outcomes: [String: MoveOutcome] = [:]
     var doubts: [MoveRole] = []
     var phases: [MoveRole: [MigrationPhase]] = [:]
@@ -70,6 +87,13 @@ final class WorldNode {
     /// Host answers that never come, by name of the action.
     var deafTo: Set<String> = []
     var refusal: FailureReason?
+    /// Batches are replayed one after the other.
+    var replayedAt = Timestamp.zero
+    /// Bytes of a daemon's move log that may wait.
+    var logCapacity = 64 << 20
+    var retried: [MigrationID: MigrationID] = [:]
+    var plans: [MigrationID: PlanResult] = [:]
+    var logLimits: [Int] = []
 
     init(index: Int, identity: NodeIdentity, world: MoveWorld, limits: MigrationLimits) throws {
         self.index = index
@@ -98,6 +122,7 @@ final class WorldNode {
         boot = world.random.next()
         daemons = [:]
         standbys = [:]
+        discarded = []
         outcomes = [:]
         dispatcher = MigrationDispatcher(
             environment: MoveEnvironment(
@@ -135,6 +160,7 @@ final class WorldNode {
                 let reply = LaneMessage(emitter: message.emitter, daemon: message.daemon, body: body)
                 world.send(.lane(reply), from: .node(index), to: from)
             }
+            drain()
         case (.migration, .emitter): break
         }
     }
@@ -151,11 +177,12 @@ final class WorldNode {
                 if case .acknowledge(let cursor, _) = verdict { accept(cursor, by: message.emitter) }
                 return verdict.reply
             }
+            if let live = daemon.live, !live.hasRoom { return daemon.ownership.holdForRoom(message.emitter).reply }
             let entry = LogEntry(emitter: message.emitter, sequence: event.link.sequence, payload: event.payload)
             world.takeEffect(entry)
-            daemon.log.append(entry)
-            _ = daemon.chain.next(payload: event.payload, horizon: 0)
+            daemon.process(entry)
             let acknowledgement = daemon.ownership.processed(emitter: message.emitter, sequence: event.link.sequence)
+            log(CausalEvent(link: event.link, payload: event.payload, receivedAt: world.wallClock), in: daemon)
             accept(event.link.sequence, by: message.emitter)
             return acknowledgement.reply
         default: return nil
