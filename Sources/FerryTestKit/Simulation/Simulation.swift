@@ -1,5 +1,6 @@
 public import FerryCrypto
 package import FerryStateMachines
+internal import FerryWire
 
 /// What a simulation plays with.
 public struct SimulationOptions: Sendable {
@@ -13,8 +14,8 @@ public struct SimulationOptions: Sendable {
     package var defects: [Defect] = []
     /// A rule that every machine leaves out.
     package var seededDefect: SeededDefect?
-    /// Whether what orchestrators report is held against what is so: three known answers are not (docs/model/README.md).
-    package var areVerdictsChecked = false
+    /// Whether what orchestrators report is held against what is so.
+    package var areVerdictsChecked = true
 
     /// Plays `preset` with the given daemons and primitives.
     public init(preset: SimulationPreset = .mixed, cast: SimulatedCast = .ledger, crypto: CryptoProvider) {
@@ -57,6 +58,10 @@ public struct SimulationResult: Sendable, Hashable {
     public var inDoubt = 0
     /// Moves that were in doubt for longer than their budget at some time, however they ended.
     public var doubted = 0
+    /// Moves that completed in live mode.
+    public var completedLive = 0
+    /// Inputs that copies replayed from move logs.
+    public var replayedInputs: UInt64 = 0
     /// Events that emitters saw accepted.
     public var eventsAccepted: UInt64 = 0
     /// What went wrong, and how often.
@@ -112,7 +117,9 @@ extension SimulationWorld {
         result.moves = moves.count
         for move in moves {
             switch move.result {
-            case .completed: result.completed += 1
+            case .completed:
+                result.completed += 1
+                if move.order.mode == .live { result.completedLive += 1 }
             case .rolledBack: result.rolledBack += 1
             case .declined: result.declined += 1
             case .lost: result.lost += 1
@@ -122,6 +129,7 @@ extension SimulationWorld {
         result.inDoubt = nodes.reduce(0) { count, node in
             count + node.dispatcher.moves.count { $0.outcome == nil && $0.isInDoubt && $0.role == .source }
         }
+        result.replayedInputs = replayedCount
         result.eventsAccepted = emitters.reduce(0) { $0 + $1.acceptedCount }
         result.faults = faults
         result.simulatedMilliseconds = now.nanoseconds / 1_000_000

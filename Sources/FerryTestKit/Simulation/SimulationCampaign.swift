@@ -94,6 +94,8 @@ public struct SimulationReport: Sendable {
         total.lost += result.lost
         total.inDoubt += result.inDoubt
         total.doubted += result.doubted
+        total.completedLive += result.completedLive
+        total.replayedInputs += result.replayedInputs
         total.eventsAccepted += result.eventsAccepted
         total.faults += result.faults
         total.simulatedMilliseconds += result.simulatedMilliseconds

@@ -44,8 +44,16 @@ public enum FaultKind: String, CaseIterable, Sendable, Hashable {
     case slowCallback
     /// A daemon throws while it processes, is written or is restored.
     case failingCallback
-    /// A daemon is restored to another state than was written.
+    /// A daemon is restored with another chain head or other cursors than were written.
     case wrongRestore
+    /// A daemon is restored without a field of its state.
+    case droppedField
+    /// A replay of the move log takes a second or more.
+    case slowReplay
+    /// A replay of the move log does something else than the source's daemon did.
+    case divergentReplay
+    /// The move log has no room for another input.
+    case logFull
     /// The journal refuses a record.
     case journalFailure
     /// A buffer has no room: an event or a message is not taken.

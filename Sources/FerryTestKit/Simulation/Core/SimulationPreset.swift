@@ -52,6 +52,8 @@ struct SimulationSettings {
     var emitterCount: Int
     var moveCount: Int
     var eventsPerLane: Int
+    /// What a link carries in a second.
+    var byteRate: Int
     /// Faults come between the world's beginning and this.
     var horizon: Duration
     /// What may go wrong in this seed.
@@ -62,8 +64,8 @@ struct SimulationSettings {
     /// Nothing goes wrong but loss, repetition and reordering of messages.
     var isLossy = false
     var budgets = PhaseBudgets(
-        plan: .seconds(3), fence: .seconds(2), transfer: .seconds(5), stall: .seconds(4), restore: .seconds(5), prepare: .seconds(3),
-        take: .seconds(4), promise: .seconds(15), retry: .milliseconds(100) ... .seconds(2))
+        plan: .seconds(3), fence: .seconds(2), transfer: .seconds(5), stall: .seconds(4), restore: .seconds(5), converge: .seconds(2),
+        replay: .seconds(3), prepare: .seconds(3), take: .seconds(4), promise: .seconds(15), retry: .milliseconds(100) ... .seconds(2))
 
     var moveLimits = MigrationLimits()
     var ownershipLimits: OwnershipLimits
@@ -80,6 +82,8 @@ struct SimulationSettings {
         // Full lanes: what a stranger opens is one too many.
         ownershipLimits = OwnershipLimits(laneCount: emitterCount)
         moveCount = random.within(6...16)
+        // Slow enough that daemons in live mode go on for a while, or as fast as a link in a house.
+        byteRate = random.chance(400) ? 200_000 : 20_000_000
         eventsPerLane = random.within(60...220)
         horizon = .seconds(random.within(10...40))
         isLossy = preset == .lossy
@@ -101,15 +105,16 @@ struct SimulationSettings {
         lossPermille = random.pick([100, 200, 300]) ?? 0
         duplicationPermille = 100
         budgets = PhaseBudgets(
-            plan: .seconds(60), fence: .seconds(60), transfer: .seconds(60), stall: .seconds(60), restore: .seconds(60),
-            prepare: .seconds(60), take: .seconds(60), promise: .seconds(120), retry: .milliseconds(100) ... .seconds(1))
+            plan: .seconds(60), fence: .seconds(60), transfer: .seconds(60), stall: .seconds(60),
+            restore: .seconds(60), converge: .seconds(60), replay: .seconds(60), prepare: .seconds(60), take: .seconds(60),
+            promise: .seconds(120), retry: .milliseconds(100) ... .seconds(1))
     }
 
     /// Crashes without a journal take daemons with them, so they are rarer than what a move survives.
     private static func likelihood(of kind: FaultKind) -> Int {
         switch kind {
         case .sourceCrash, .targetCrash, .orchestratorCrash: 250
-        case .orderExpiry, .journalFailure, .wrongRestore: 200
+        case .orderExpiry, .journalFailure, .wrongRestore, .droppedField, .divergentReplay: 200
         // Only real sessions have frames to alter.
         case .corruption, .truncation: 700
         case .restart, .linkReopen: 1_000

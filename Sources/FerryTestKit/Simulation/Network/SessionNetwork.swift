@@ -178,6 +178,7 @@ final class SessionNetwork: SimulationNetwork {
     private func established(_ end: SessionEnd, _ peer: PeerIdentity) {
         end.isEstablished = true
         end.peerIdentity = peer
+        closeFormer(end, peer)
         if world.endpoints[end.peer.index].key != peer.nodeKey { world.violate("S7", "a session with another node than was dialled") }
         if end.pair.isReopening { world.count(.linkReopen) }
         end.pair.isReopening = false
@@ -185,6 +186,17 @@ final class SessionNetwork: SimulationNetwork {
         for transfer in transfers where transfer.from == end.endpoint.index && transfer.to == end.peer.index {
             if transfer.session != 0 || transfer.isOver { continue }
             start(transfer, on: end)
+        }
+    }
+
+    /// As hosts do: what a process has sent before it ended must not arrive after what the next one says.
+    private func closeFormer(_ end: SessionEnd, _ peer: PeerIdentity) {
+        for pair in links {
+            guard let former = pair.end(of: end.endpoint.index), former !== end, former.peer === end.peer, former.isEstablished,
+                !former.isOver, former.peerIdentity?.bootID != peer.bootID
+            else { continue }
+            former.session.close(SessionCloseReason(.normal, "the peer has started again"), now: world.clock(of: end.endpoint))
+            poll(former)
         }
     }
 

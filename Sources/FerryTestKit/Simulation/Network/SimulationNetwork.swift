@@ -28,14 +28,15 @@ struct LinkConditions {
     /// Usual latency.
     var latency: ClosedRange<Int> = 1...8
     /// Bytes a second.
-    var byteRate = 20_000_000
+    let byteRate: Int
     /// Until when nothing gets from one endpoint to the other, by `from * count + to`.
     private var blockedUntil: [Timestamp]
     /// Until when a link is slow.
     private var slowUntil: [Timestamp]
     private let count: Int
 
-    init(endpointCount: Int) {
+    init(endpointCount: Int, byteRate: Int) {
+        self.byteRate = byteRate
         count = endpointCount
         blockedUntil = [Timestamp](repeating: .zero, count: count * count)
         slowUntil = blockedUntil

@@ -16,6 +16,10 @@ final class SimulationHost {
     var changedAt = Timestamp.zero
     /// How a copy that was restored to something else than was written differs.
     var wrong: WrongRestore?
+    /// What makes the daemon differ from run to run, if anything does; part of its state.
+    var noise: UInt64 = 0
+    /// The move that follows the daemon while it serves.
+    var live: SimulatedLiveMove?
     /// An older copy, for the defect that forgets the tail.
     var stale: (any SimulatedDaemon)?
 
@@ -67,9 +71,23 @@ final class SimulationHost {
             cursors: ownership.sortedCursors, outputLanes: [], bindings: [], createdAt: 0)
     }
 
+    /// The whole state: the daemon's, and its noise.
+    func state() throws -> [UInt8] { try state(of: daemon) }
+
+    func state(of daemon: any SimulatedDaemon) throws -> [UInt8] {
+        let noise = noise
+        return try daemon.snapshot() + [UInt8](rawCapacity: 8) { $0.append(littleEndian: noise) }
+    }
+
+    /// Nil when the daemon offers none.
+    var stateDigest: FixedBytes32? {
+        guard truth.hasDigest, let state = try? state() else { return nil }
+        return FixedBytes32(label: "ferry-simulated-digest", state)
+    }
+
     /// What may not change while the daemon is fenced.
     func facts() throws -> Frozen {
-        Frozen(state: try daemon.snapshot(), cursors: ownership.sortedCursors, head: chain.head, epoch: ownership.epoch)
+        Frozen(state: try state(), cursors: ownership.sortedCursors, head: chain.head, epoch: ownership.epoch)
     }
 }
 

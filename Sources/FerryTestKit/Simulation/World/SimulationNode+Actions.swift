@@ -21,13 +21,14 @@ extension SimulationNode {
         case .resume(let migration, let daemon): resume(migration, daemon)
         case .retire(let migration, let daemon, _): retire(migration, daemon)
         case .restore(let migration, let snapshot, let node, let stream): restore(migration, snapshot, from: node, stream)
-        case .freeze(let migration, _, _):
-            later(.zero) { node in
-                let reason = FailureReason(.modeNotSupported, "this node moves in stop-and-copy mode")
-                node.report { $0.frozen(migration, .failure(reason), now: $1, wallClock: $2) }
-            }
-        case .shipLog, .logAcknowledged, .limitLog, .replay, .retried, .planned: break
+        case .freeze(let migration, let daemon, let epoch): freeze(migration, daemon, epoch)
+        case .shipLog(let migration, let daemon, let node, let header): shipLog(migration, daemon, to: node, header)
+        case .logAcknowledged(let migration, let daemon, let index): logAcknowledged(migration, daemon, through: index)
+        case .limitLog(let migration, let daemon, let byteCount): limitLog(migration, daemon, byteCount)
+        case .replay(let migration, let batch): replay(migration, batch)
         case .inspect(let migration): inspect(migration)
+        case .retried(let migration, let next): retried(migration, as: next)
+        case .planned: break
         case .activate(let migration, let keypair, let epoch, _): activate(migration, keypair, epoch)
         case .discard(let migration): discard(migration)
         case .journal(let migration, let record, let entry): journal(migration, record, entry)
@@ -42,7 +43,7 @@ extension SimulationNode {
         }
     }
 
-    private func send(_ message: FerryMessage, to node: NodeKey) {
+    func send(_ message: FerryMessage, to node: NodeKey) {
         guard let to = world.endpoint(of: node) else { return }
         if world.has(.leakKey), case .cutoverNotify(var commit) = message.body, let move = world.move(message.header.migration) {
             commit.envelope.replaceSubrange(100..<132, with: world.daemons[move.daemon].secret)

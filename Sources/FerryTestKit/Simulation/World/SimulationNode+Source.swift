@@ -28,7 +28,7 @@ extension SimulationNode {
     }
 
     /// Changes of one daemon's standing come in order, each once the one before is done.
-    private func change(_ host: SimulationHost, _ body: @escaping (SimulationNode) -> Void) {
+    func change(_ host: SimulationHost, _ body: @escaping (SimulationNode) -> Void) {
         let done = max(host.changedAt, world.now + callbackTime())
         host.changedAt = done
         let index = endpoint.index
@@ -36,7 +36,7 @@ extension SimulationNode {
     }
 
     func fence(_ migration: MigrationID, _ entity: EntityID, _ epoch: Epoch) {
-        world.move(migration)?.enters(.streaming)
+        if let move = world.move(migration), move.order.mode == .stopAndCopy { move.enters(.streaming) }
         guard let host = ownHost(entity) else {
             return later(.zero) { node in
                 node.report { $0.fenced(migration, .failure(FailureReason(.daemonNotFound)), now: $1, wallClock: $2) }
@@ -62,21 +62,27 @@ extension SimulationNode {
             host.frozen = nil
         }
         world.say("\(endpoint.name)  daemon \(host.truth.index) is fenced at \(host.truth.processedCount) events")
+        // In live mode the log ends here.
+        host.live?.log.seal()
+        pump(host)
         let frozen = frozenState(of: host)
         return FencedDaemon(
             keypair: host.keypair, snapshot: host.header(epoch: epoch, kind: world.cast.kind),
-            predictedByteCount: UInt64(frozen?.count ?? 0), stateDigest: frozen.map { FixedBytes32(label: "ferry-simulated-digest", $0) })
+            predictedByteCount: UInt64(frozen?.count ?? 0), stateDigest: host.stateDigest,
+            lastLogIndex: host.live?.log.lastIndex ?? 0, inputOutputDigest: host.live?.log.digest, determinism: host.truth.determinism)
     }
 
     /// The state that leaves.
     private func frozenState(of host: SimulationHost) -> [UInt8]? {
-        if world.has(.forgetTail), let stale = host.stale { return try? stale.snapshot() }
-        return try? host.daemon.snapshot()
+        if world.has(.forgetTail), let stale = host.stale { return try? host.state(of: stale) }
+        return try? host.state()
     }
 
     func stream(_ migration: MigrationID, _ entity: EntityID, to node: NodeKey) {
         let isThrowing = world.strikes(.failingCallback, 80)
-        guard let to = world.endpoint(of: node), let host = ownHost(entity), let state = frozenState(of: host), !isThrowing else {
+        guard let to = world.endpoint(of: node), let host = ownHost(entity), let state = host.live?.state ?? frozenState(of: host),
+            !isThrowing
+        else {
             departures.append(Departure(migration: migration, transfer: nil))
             return later(callbackTime()) { node in
                 let reason = FailureReason(.stateFailed, "the snapshot threw")
@@ -90,6 +96,7 @@ extension SimulationNode {
     }
 
     func stopStreaming(_ migration: MigrationID) {
+        for case let host? in hosts where host.live?.migration == migration { host.live?.route = nil }
         guard let index = departures.firstIndex(where: { $0.migration == migration }) else { return }
         let departure = departures.remove(at: index)
         if let transfer = departure.transfer { world.network.cancel(transfer) }
@@ -126,6 +133,7 @@ extension SimulationNode {
     func commit(_ migration: MigrationID, _ entity: EntityID, _ moved: Moved) {
         if ownHost(entity)?.ownership.commit(moved) == true {
             world.move(migration)?.enters(.committed, standing: .inDoubt)
+            if let host = ownHost(entity) { tellHeld(host) }
             if world.has(.resumeByTimer) { later(.milliseconds(20)) { $0.resume(migration, entity) } }
             return
         }
@@ -136,10 +144,13 @@ extension SimulationNode {
         world.move(migration)?.enters(.abandoned)
         guard let host = ownHost(entity), !world.has(.forgetResume) else { return }
         change(host) { node in
+            if host.live?.migration == migration { host.live = nil }
+            if host.ownership.thaw(migration) { return node.tellHeld(host) }
             guard let epoch = host.ownership.resume(migration) else { return }
             node.world.say("\(node.endpoint.name)  daemon \(host.truth.index) goes on at epoch \(epoch)")
             node.world.resumed(host)
             node.world.activated(host, on: node)
+            node.tellHeld(host)
         }
     }
 
@@ -150,6 +161,7 @@ extension SimulationNode {
         if let move = world.move(migration) { move.enters(.done, standing: world.standing(of: move, at: self)) }
         if !world.has(.keepKey) { host.keypair.wipe() }
         host.frozen = nil
+        host.live = nil
         world.checkWiped(host)
     }
 }

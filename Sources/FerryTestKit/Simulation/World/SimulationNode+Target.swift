@@ -20,7 +20,7 @@ extension SimulationNode {
         dispatcher.admitted(migration, refusal: refusal, now: now, wallClock: wallClock)
     }
 
-    private func arrival(_ migration: MigrationID) -> DaemonArrival? { arrivals.first { $0.migration == migration } }
+    func arrival(_ migration: MigrationID) -> DaemonArrival? { arrivals.first { $0.migration == migration } }
 
     func restore(_ migration: MigrationID, _ snapshot: SnapshotHeader, from source: NodeKey, _ stream: UInt64) {
         guard let arrival = arrival(migration), arrival.snapshot == nil else { return }
@@ -66,8 +66,10 @@ extension SimulationNode {
     private func finishRestore(_ migration: MigrationID, _ bytes: [UInt8]) {
         guard let arrival = arrival(migration), let snapshot = arrival.snapshot, arrival.host == nil else { return }
         if world.strikes(.failingCallback, 80) { return restoreFailed(migration, "the restore threw") }
-        let wrong = world.strikes(.wrongRestore, 250) ? world.random.pick(WrongRestore.allCases) : nil
-        guard let daemon = try? world.cast.restore(bytes) else { return restoreFailed(migration, "the restore threw") }
+        let wrong = wrongRestore(of: arrival.daemon)
+        guard bytes.count >= 8, let daemon = try? world.cast.restore(Array(bytes.dropLast(8))) else {
+            return restoreFailed(migration, "the restore threw")
+        }
         let held = hosts[arrival.daemon.index]
         guard held.map(\.isStub) ?? true else { return restoreFailed(migration, "the daemon is here already") }
         let copied = wrong?.applied(to: snapshot) ?? snapshot
@@ -75,26 +77,11 @@ extension SimulationNode {
             return restoreFailed(migration, "more lanes than this node keeps")
         }
         host.wrong = wrong
+        host.noise = bytes.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        if wrong == .state { host.noise ^= 1 }
         arrival.host = host
         standbys[arrival.daemon.index] = host
         report { $0.restored(migration, bytes.stateSummary, now: $1, wallClock: $2) }
-    }
-
-    func inspect(_ migration: MigrationID) {
-        later(callbackTime()) { node in
-            guard let arrival = node.arrival(migration), let host = arrival.host, let snapshot = arrival.snapshot else { return }
-            let facts = node.facts(of: host, snapshot)
-            node.report { $0.inspected(migration, .success(facts), now: $1, wallClock: $2) }
-        }
-    }
-
-    /// What the copy holds, taken from the copy.
-    private func facts(of host: SimulationHost, _ snapshot: SnapshotHeader) -> RestoredFacts {
-        var state = (try? host.daemon.snapshot()) ?? []
-        if host.wrong == .state, !world.has(.skipComparison) { state.append(0) }
-        return RestoredFacts(
-            snapshot: host.header(epoch: snapshot.epoch, kind: world.cast.kind),
-            stateDigest: FixedBytes32(label: "ferry-simulated-digest", state))
     }
 
     func activate(_ migration: MigrationID, _ keypair: EntityKeypair, _ epoch: Epoch) {
@@ -108,6 +95,14 @@ extension SimulationNode {
         world.say("\(endpoint.name)  daemon \(host.truth.index) is active at epoch \(epoch)")
         if let move = world.move(migration) { move.enters(.active, standing: world.standing(of: move, at: self)) }
         world.activated(host, on: self)
+        tellHeld(host)
+    }
+
+    /// What this restore gets wrong, if anything: what nobody compares cannot be found out.
+    private func wrongRestore(of daemon: DaemonTruth) -> WrongRestore? {
+        if daemon.hasDigest, world.strikes(.droppedField, 100) { return .state }
+        guard world.strikes(.wrongRestore, 200) else { return nil }
+        return world.random.chance(500) ? .head : .cursors
     }
 
     /// The defect: the copy serves as soon as it has been compared.

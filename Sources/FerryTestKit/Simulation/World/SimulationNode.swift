@@ -32,6 +32,9 @@ final class SimulationNode {
         var transfer: SimulationTransfer?
         var hasBegun = false
         var host: SimulationHost?
+        var follower = LogFollower()
+        /// When the last replay is done: they come in order.
+        var replayedAt = Timestamp.zero
 
         init(migration: MigrationID, daemon: DaemonTruth) {
             self.migration = migration
@@ -195,6 +198,10 @@ final class SimulationNode {
             guard event.link.origin == message.emitter else { return .violation }
             let verdict = host.ownership.admit(event, from: message.emitter)
             if verdict != .process { return defective(verdict, event, host, message.emitter) ?? verdict.reply }
+            if let live = host.live, !live.log.hasRoom {
+                if world.isFaulty { world.count(.logFull) }
+                return host.ownership.holdForRoom(message.emitter).reply
+            }
             // Not accepted, so the emitter keeps it and sends it again.
             if world.strikes(.fullBuffer, 15) { return nil }
             if world.has(.acknowledgeUnprocessed), world.random.chance(10) {
@@ -218,6 +225,8 @@ final class SimulationNode {
 
     private func process(_ event: LaneEvent, on host: SimulationHost) {
         if world.has(.forgetTail), host.truth.processedCount % 4 == 0 { host.stale = host.daemon }
-        world.take(event, on: host, at: self)
+        let receivedAt = wallClock
+        let outcome = world.take(event, on: host, at: self, receivedAt)
+        log(CausalEvent(link: event.link, payload: event.payload, receivedAt: receivedAt), outcome, of: host)
     }
 }

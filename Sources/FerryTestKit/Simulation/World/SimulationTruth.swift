@@ -33,10 +33,23 @@ final class DaemonTruth {
     var owner: Int?
     /// Whether a crash may have taken the daemon with it.
     var mayBeLost = false
+    /// What its host can compare.
+    let determinism: Determinism
+    /// Whether its state, or what it answers, is not a function of its inputs, and nobody says so.
+    let isNoisy: Bool
+    /// Of the newest state.
+    var noise: UInt64 = 0
     /// Every release that was ever signed.
     var releases: [(epoch: Epoch, migration: MigrationID)] = []
 
-    init(index: Int, keypair: EntityKeypair, secret: [UInt8], lineage: LineageID, twin: any SimulatedDaemon, emitterCount: Int) {
+    var hasDigest: Bool { determinism == .verified }
+
+    init(
+        index: Int, keypair: EntityKeypair, secret: [UInt8], lineage: LineageID, twin: any SimulatedDaemon, emitterCount: Int,
+        determinism: Determinism, isNoisy: Bool
+    ) {
+        self.determinism = determinism
+        self.isNoisy = isNoisy
         self.index = index
         self.keypair = keypair
         self.secret = secret
@@ -58,6 +71,10 @@ final class MoveTruth {
     /// Role by role, as each said it.
     private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
     var wasInDoubt = false
+    /// Whether the orchestrator has crashed: ordered again, the move may be over long since.
+    private(set) var wasOrderForgotten = false
+    /// Whether a second attempt of the order followed.
+    var wasRetried = false
     /// What the hand-over did, in the terms of `docs/model`.
     private(set) var steps: [ModelStep] = []
     /// Whether a node that had forgotten the attempt took part in it once more: no trace of the model's any longer.
@@ -102,7 +119,10 @@ final class MoveTruth {
     }
 
     /// A node that has crashed may take part, and end, anew.
-    func forget(_ role: MoveRole) { outcomes[Int(role.rawValue)] = nil }
+    func forget(_ role: MoveRole) {
+        outcomes[Int(role.rawValue)] = nil
+        if role == .orchestrator { wasOrderForgotten = true }
+    }
 
     /// How the move ended for the daemon: the source's word, else the target's, else the orchestrator's.
     var result: MoveResult {

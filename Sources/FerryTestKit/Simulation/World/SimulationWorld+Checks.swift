@@ -43,11 +43,16 @@ extension SimulationWorld {
     }
 
     /// S2 to S5: an event takes effect on its owner, and on the twin that never moves.
-    func take(_ event: LaneEvent, on host: SimulationHost, at node: SimulationNode) {
+    ///
+    /// - Returns: what the input did, as a move log keeps it.
+    func take(_ event: LaneEvent, on host: SimulationHost, at node: SimulationNode, _ receivedAt: UInt64) -> UInt64 {
         let truth = host.truth
         guard let emitter = emitters.firstIndex(where: { $0.endpoint.origin == event.link.origin }),
             event.payload.count >= SimulationEmitter.identityByteCount
-        else { return violate("S3", "an event that nobody offered is processed") }
+        else {
+            violate("S3", "an event that nobody offered is processed")
+            return 0
+        }
         let identity = event.payload.rawSpan
         checkOrder(
             truth, emitter, incarnation: identity.littleEndianUInt32(at: 0), ordinal: identity.littleEndianUInt32(at: 4),
@@ -55,17 +60,52 @@ extension SimulationWorld {
         truth.processedCount += 1
         let input = CausalEvent(
             link: event.link, payload: Array(event.payload.dropFirst(SimulationEmitter.identityByteCount)),
-            receivedAt: wallClock(of: node.endpoint))
+            receivedAt: receivedAt)
         var outputs = DaemonOutputs(lineage: truth.lineage, link: event.link)
         var twinOutputs = outputs
         let isFailed = Self.process(input, by: &host.daemon, into: &outputs)
         let isTwinFailed = Self.process(input, by: &truth.twin, into: &twinOutputs)
+        if truth.isNoisy { stir(host) }
+        truth.noise = host.noise
         if isFailed { count(.failingCallback) }
         guard isFailed == isTwinFailed, outputs.emitted == twinOutputs.emitted else {
-            return violate("S5", "daemon \(truth.index) answers otherwise than its twin")
+            violate("S5", "daemon \(truth.index) answers otherwise than its twin")
+            return 0
         }
-        guard !isFailed else { return }
-        for payload in outputs.emitted { emit(payload, by: host) }
+        let payloads = isFailed ? [] : answers(outputs.emitted, by: host)
+        for payload in payloads { emit(payload, by: host) }
+        return outcome(event.link, isFailed, payloads)
+    }
+
+    /// The same at a copy, without effects on anybody.
+    func replay(_ event: CausalEvent, on host: SimulationHost) -> UInt64 {
+        let truth = host.truth
+        let input = CausalEvent(
+            link: event.link, payload: Array(event.payload.dropFirst(SimulationEmitter.identityByteCount)), receivedAt: event.receivedAt)
+        var outputs = DaemonOutputs(lineage: truth.lineage, link: event.link)
+        let isFailed = Self.process(input, by: &host.daemon, into: &outputs)
+        if truth.isNoisy { stir(host) }
+        let payloads = isFailed ? [] : answers(outputs.emitted, by: host)
+        for payload in payloads { _ = host.chain.next(payload: payload, horizon: 0) }
+        return outcome(event.link, isFailed, payloads)
+    }
+
+    /// A daemon that is not a function of its inputs: now and then its state differs from run to run.
+    private func stir(_ host: SimulationHost) {
+        if random.chance(300) { host.noise = random.next() }
+    }
+
+    /// One without a digest shows it in what it answers.
+    private func answers(_ emitted: [[UInt8]], by host: SimulationHost) -> [[UInt8]] {
+        guard host.truth.isNoisy, !host.truth.hasDigest else { return emitted }
+        let noise = host.noise
+        return emitted + [[UInt8](rawCapacity: 8) { $0.append(littleEndian: noise) }]
+    }
+
+    private func outcome(_ link: CausalLink, _ isFailed: Bool, _ payloads: [[UInt8]]) -> UInt64 {
+        var outcome = InputOutcome(link: link, failure: isFailed ? "failed" : nil)
+        for payload in payloads { outcome.output(payload) }
+        return outcome.hash
     }
 
     private static func process(_ event: CausalEvent, by daemon: inout any SimulatedDaemon, into outputs: inout DaemonOutputs) -> Bool {
@@ -142,7 +182,7 @@ extension SimulationWorld {
         }
         if host.chain.head != truth.head { violate("S5", "the owner of daemon \(truth.index) has another chain head") }
         guard let state = try? host.daemon.snapshot(), let twin = try? truth.twin.snapshot() else { return }
-        if state != twin { violate("S2", "daemon \(truth.index) differs from its twin") }
+        if state != twin || host.noise != truth.noise { violate("S2", "daemon \(truth.index) differs from its twin") }
     }
 
     /// S6: a rollback leaves the source exactly as it was.

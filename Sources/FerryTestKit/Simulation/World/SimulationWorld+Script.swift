@@ -75,17 +75,19 @@ extension SimulationWorld {
     /// Orders a daemon from where it is, or from where it is not, to anywhere else, by any of the three.
     func order(_ daemon: DaemonTruth, to destination: Int? = nil) {
         let actual = holder(of: daemon)?.endpoint.index
-        let source = chance(30) ? random.below(nodes.count) : actual ?? random.below(nodes.count)
+        let source = !settings.isLossy && chance(30) ? random.below(nodes.count) : actual ?? random.below(nodes.count)
         var target = destination ?? random.below(nodes.count)
         if target == source { target = (source + 1) % nodes.count }
         let orchestrator = random.pick([source, target, random.below(nodes.count)]) ?? source
         guard endpoints[orchestrator].isUp else { return }
         let isShort = strikes(.orderExpiry, 150)
+        let isLive = random.chance(600)
         let life = isShort ? random.milliseconds(5...400) : .seconds(120)
         let order = MoveOrder(
             id: crypto.random.next(), daemon: daemon.entity, lineage: chance(500) ? daemon.lineage : nil, source: endpoints[source].key,
-            target: endpoints[target].key, targetAddress: "simulated:\(target)", orchestrator: endpoints[orchestrator].key, attempt: 1,
-            mode: .stopAndCopy, expiresAt: wallClock(of: endpoints[orchestrator]) + UInt64(life.wholeNanoseconds))
+            target: endpoints[target].key, targetAddress: "simulated:\(target)", orchestrator: endpoints[orchestrator].key,
+            modes: isLive ? (random.chance(800) ? .all : .live) : .stopAndCopy, attemptLimit: 2, attempt: 1,
+            mode: isLive ? .live : .stopAndCopy, expiresAt: wallClock(of: endpoints[orchestrator]) + UInt64(life.wholeNanoseconds))
         let move = MoveTruth(order: order, daemon: daemon.index, at: now)
         add(move)
         planCrash(of: move, roles: [source, target, orchestrator])

@@ -42,6 +42,10 @@ final class SimulationWorld {
     private(set) var stepCount = 0
     /// Bytes of messages and states about moves.
     var moveByteCount = 0
+    /// Bytes of inputs that were logged, and so have to be sent.
+    var loggedByteCount = 0
+    /// Inputs that copies have replayed.
+    var replayedCount: UInt64 = 0
     private var queue = SimulationQueue<WorldEvent>()
     private var endpointPlaces: [NodeKey: Int] = [:]
     private var daemonPlaces: [OriginHash: Int] = [:]
@@ -70,7 +74,7 @@ final class SimulationWorld {
         trace = SimulationTrace(isReadable: isReadable)
         isFaulty = !settings.isCalm
         secretScan = SecretScan()
-        links = LinkConditions(endpointCount: settings.nodeCount + settings.emitterCount + 1)
+        links = LinkConditions(endpointCount: settings.nodeCount + settings.emitterCount + 1, byteRate: settings.byteRate)
         try populate()
         switch settings.layer {
         case .ordered: network = OrderedNetwork(world: self)
@@ -107,9 +111,11 @@ final class SimulationWorld {
         let keypair = try EntityKeypair(seed: SecretBytes(copying: secret.rawSpan, allocator: crypto.secrets), crypto: crypto)
         secretScan.add(secret)
         let seed = random.next()
+        // Of every kind some differ from run to run and do not know it.
+        let determinism: Determinism = random.chance(700) ? .verified : random.chance(700) ? .outputsOnly : .unverified
         let truth = DaemonTruth(
             index: daemons.count, keypair: keypair, secret: secret, lineage: crypto.random.next(), twin: cast.spawn(seed),
-            emitterCount: settings.emitterCount)
+            emitterCount: settings.emitterCount, determinism: determinism, isNoisy: random.chance(150))
         daemons.append(truth)
         daemonPlaces[truth.origin] = truth.index
         for node in nodes { node.makeRoom(for: daemons.count) }
