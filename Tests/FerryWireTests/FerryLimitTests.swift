@@ -146,7 +146,8 @@ struct FerryLimitTests {
             let events = (1...9).map { Sample.event($0) }
             return (0..<1_024).map { index in
                 let share = (count + index) / 1_024
-                return OutputLaneState(subscriber: OriginHash(rawValue: UInt64(index)), acknowledged: 0, unacknowledged: Array(events[..<share]))
+                return OutputLaneState(
+                    subscriber: OriginHash(rawValue: UInt64(index)), acknowledged: 0, unacknowledged: Array(events[..<share]))
             }
         }
         func hints(_ count: Int) -> [OwnerHint] {

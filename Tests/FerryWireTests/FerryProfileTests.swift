@@ -50,7 +50,7 @@ struct FerryProfileTests {
                 if !types.contains([kind, type]) { #expect(isUnknown, "kind \(kind), type \(type)") }
             }
         }
-        #expect(types.count == 22 + 9)
+        #expect(types.count == 22 + 10)
     }
 
     @Test("an unknown version is refused, wherever one stands")
@@ -102,6 +102,10 @@ struct FerryProfileTests {
         checkCanonical(Release.self, try Sample.release.encoded(), name: "release")
         checkCanonical(Take.self, try Sample.take.encoded(), name: "take")
         checkCanonical(Moved.self, try Sample.moved.encoded(), name: "moved")
+        #expect(try LaneCredential(decoding: Sample.credential.encoded()) == Sample.credential)
+        #expect(try DaemonBindings(decoding: Sample.bindings.encoded()) == Sample.bindings)
+        checkCanonical(LaneCredential.self, try Sample.credential.encoded(), name: "lane credential")
+        checkCanonical(DaemonBindings.self, try Sample.bindings.encoded(), name: "bindings")
         checkCanonical(SnapshotHeader.self, try Sample.header.encoded(), name: "snapshot header")
     }
 
@@ -113,6 +117,7 @@ struct FerryProfileTests {
         // 1 attempt, 1 mode, 1 flag, 32 signer, 64 signature.
         #expect(try Sample.order.signedBytes() == Array("ferry-order".utf8) + Sample.order.encoded().dropLast(99))
         #expect(try Sample.order.next(mode: .stopAndCopy)?.signedBytes() == Sample.order.signedBytes())
+        #expect(try Sample.credential.signedBytes == Array("ferry-lane-credential".utf8) + Sample.credential.encoded().dropLast(64))
         var other = Sample.take
         other.nodeSignature = Sample.fixed(0x99)
         #expect(other.signedBytes == Sample.take.signedBytes)
@@ -127,6 +132,8 @@ struct FerryProfileTests {
         vectors.append(["name": "signed bytes of Take", "hex": Sample.take.signedBytes.hex])
         vectors.append(["name": "signed bytes of Moved", "hex": try Sample.moved.signedBytes().hex])
         vectors.append(["name": "signed bytes of MoveOrder", "hex": try Sample.order.signedBytes().hex])
+        vectors.append(["name": "signed bytes of LaneCredential", "hex": Sample.credential.signedBytes.hex])
+        vectors.append(["name": "bindings", "hex": try Sample.bindings.encoded().hex])
         vectors.append(["name": "canonical MoveOrder", "hex": try Sample.order.encoded().hex])
         vectors.append(["name": "digest of output lanes", "hex": try Sample.header.outputLanes.digest().hex])
         vectors.append(["name": "digest of bindings", "hex": Sample.header.bindingsDigest.hex])
