@@ -153,7 +153,9 @@ actor MoveInterpreter {
             dispatcher.restoreProgress(migration, byteCount: arrival.progress.byteCount, now: now)
         }
         guard !orders.isEmpty else { return }
-        for view in dispatcher.moves where view.role == .orchestrator { reportProgress(of: view, now) }
+        for migration in orders.keys {
+            if let view = dispatcher.view(of: migration, as: .orchestrator) { reportProgress(of: view, now) }
+        }
     }
 
     private func reportProgress(of view: MoveView, _ now: Timestamp) {

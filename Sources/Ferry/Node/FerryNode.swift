@@ -116,6 +116,8 @@ public final class FerryNode: Service, Sendable {
 
     /// Orders a move as its orchestrator, and returns once it is under way.
     ///
+    /// Any number may be ordered at once: those that the nodes cannot take yet wait for their turn, and their orders' life begins then.
+    ///
     /// - Parameters:
     ///   - daemon: the daemon's public key.
     ///   - source: the node that owns it; nil for this one. It must name this node's key among its orchestrators.

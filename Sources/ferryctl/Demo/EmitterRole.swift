@@ -49,7 +49,8 @@ struct EmitterRole: Sendable {
         let limit = UInt64(configuration.eventCount ?? .max)
         while offered < limit, !draining.isRaised {
             let due = min(limit, UInt64(start.duration(to: clock.now).seconds * Double(configuration.eventRate)))
-            while offered < due {
+            // One that has fallen behind and is to end offers nothing more.
+            while offered < due, !draining.isRaised {
                 try await emitter.send(lines.payload(for: offered))
                 offered += 1
             }

@@ -68,6 +68,9 @@ final class Evidence: Sendable {
         }
     }
 
+    /// Events of a daemon that are known to be processed.
+    func processedCount(of origin: UInt64) -> Int { state.withLock { $0.ledgers[origin]?.check.processedCount ?? 0 } }
+
     private func take(_ record: ProcessedRecord, of boot: String, _ state: inout State) -> [String] {
         state.readCount += 1
         return tampered(record, state.readCount).flatMap { record -> [String] in

@@ -30,8 +30,8 @@ extension SoakLeg {
         let isDrained = await withTaskGroup(of: Bool.self) { group in
             group.addTask { (try? await life.emitter.expect("every event was accepted") { $0.emitted }) != nil }
             group.addTask {
+                guard await self.waitForStandstill(of: life.daemon.origin) else { return true }
                 // An emitter that cannot end is ended, which ends the other wait.
-                do { try await Task.sleep(for: Self.drainBound) } catch { return true }
                 life.emitter.role.processID.map { _ = kill($0, SIGKILL) }
                 return false
             }
@@ -55,6 +55,17 @@ extension SoakLeg {
         } catch {
             record.violate("daemon \(life.daemon.origin) has no digest: \(CommandFailure(describing: error).message)")
         }
+    }
+
+    /// Returns true once the daemon has processed nothing for as long as it may; false when nobody waits any more.
+    private func waitForStandstill(of origin: UInt64) async -> Bool {
+        var (count, since) = (evidence.processedCount(of: origin), ContinuousClock.now)
+        while ContinuousClock.now < since + Self.drainBound {
+            do { try await Task.sleep(for: .seconds(1)) } catch { return false }
+            let now = evidence.processedCount(of: origin)
+            if now != count { (count, since) = (now, ContinuousClock.now) }
+        }
+        return true
     }
 
     /// No move runs or is in doubt, and no daemon stands still for one, within the bound of all moves.

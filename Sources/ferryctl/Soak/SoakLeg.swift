@@ -6,7 +6,7 @@ internal import Synchronization
 final class SoakLeg: Sendable {
     /// How long a move may take at the most, by the sum of its phases' budgets and a target's last wait for its source.
     static let moveBound = Duration.seconds(150)
-    /// How long after healing an emitter may still have events that nobody has accepted.
+    /// How long after healing an emitter may have events that nobody has accepted while its daemon processes none.
     static let drainBound = Duration.seconds(60)
 
     let options: SoakOptions
