@@ -57,7 +57,7 @@ public struct MoveLog: ~Copyable {
     }
 
     private let windowByteCount: Int
-    private var capacityByteCount: Int
+    private let capacityByteCount: Int
     private var entries: Deque<Entry> = []
     /// Entries, from the first, that are in flight.
     private var sentCount = 0
@@ -73,8 +73,16 @@ public struct MoveLog: ~Copyable {
     private var appended = RateMeter()
     private var drained = RateMeter()
     private var isSealed = false
-    /// Whether another entry may be appended; once false, it turns true again when half of the capacity is free.
-    public private(set) var hasRoom = true
+    /// Whether the capacity is used up; once it is, half of it must be free again.
+    private var isFull = false
+    /// Above this intake is slowed to half of what the target follows, once it must be.
+    private var limitByteCount: Int?
+    private var creditByteCount = 0
+    /// Whether another entry may be appended.
+    public var hasRoom: Bool {
+        guard let limitByteCount else { return !isFull }
+        return !isFull && (waitingByteCount < limitByteCount || creditByteCount > 0)
+    }
 
     /// An empty log.
     ///
@@ -99,13 +107,15 @@ public struct MoveLog: ~Copyable {
         waitingByteCount += entry.byteCount
         appended.count(entry.byteCount, now: now)
         entries.append(entry)
-        if waitingByteCount >= capacityByteCount { hasRoom = false }
+        if waitingByteCount >= capacityByteCount { isFull = true }
+        creditByteCount = max(0, creditByteCount - entry.byteCount)
     }
 
     /// Whether ``nextBatch(byteLimit:)`` has one.
     public var isBatchDue: Bool {
         guard sentCount < entries.count, sentByteCount < windowByteCount else { return false }
-        return isSealed || batches.count < Self.smallBatchCount || waitingByteCount - sentByteCount >= Self.fullBatchByteCount
+        if isSealed || batches.count < Self.smallBatchCount { return true }
+        return min(waitingByteCount, windowByteCount) - sentByteCount >= Self.fullBatchByteCount
     }
 
     /// The next entries to ship; nil when none is due or the window is full.
@@ -148,7 +158,8 @@ public struct MoveLog: ~Copyable {
         waitingByteCount -= freed
         drained.count(freed, now: now)
         while let last = batches.first, last <= index { batches.removeFirst() }
-        makeRoom()
+        if waitingByteCount <= capacityByteCount / 2 { isFull = false }
+        if let limitByteCount { creditByteCount = waitingByteCount < limitByteCount ? 0 : creditByteCount + freed / 2 }
         return true
     }
 
@@ -162,15 +173,9 @@ public struct MoveLog: ~Copyable {
     /// Nothing will be appended any more: what is left is due at once.
     public mutating func seal() { isSealed = true }
 
-    /// Slows intake: no more than `byteCount` bytes may wait for the target's replay.
-    public mutating func limit(byteCount: Int) {
-        capacityByteCount = max(1, byteCount)
-        if waitingByteCount >= capacityByteCount { hasRoom = false } else { makeRoom() }
-    }
-
-    private mutating func makeRoom() {
-        if !hasRoom, waitingByteCount <= capacityByteCount / 2 { hasRoom = true }
-    }
+    /// Slows intake: while `byteCount` bytes or more wait for the target's replay, every two bytes that it replays make room for one. So
+    /// what waits shrinks, and intake never stands still for as long as the target follows.
+    public mutating func limit(byteCount: Int) { limitByteCount = max(1, byteCount) }
 
     /// How far the log is shipped and followed.
     public func status(now: Timestamp) -> MoveLogStatus {

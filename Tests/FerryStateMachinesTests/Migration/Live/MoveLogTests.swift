@@ -92,6 +92,27 @@ import Testing
         #expect(box.acknowledge(3) && box.hasRoom)
     }
 
+    @Test("a log over its limit takes in one byte for every two that the target has replayed, until it is below")
+    func limited() {
+        let box = LogBox(MoveLog())
+        box.append(1...100)
+        _ = box.batches()
+        let entry = LogSamples().payloadByteCount + MoveLog.entryByteCount
+        box.log.limit(byteCount: 10 * entry)
+        #expect(!box.hasRoom)
+        #expect(box.acknowledge(20) && box.hasRoom)
+        box.append(101...109)
+        #expect(box.hasRoom)
+        box.append(110...110)
+        #expect(!box.hasRoom)
+        _ = box.batches()
+        #expect(box.acknowledge(110))
+        box.append(111...119)
+        #expect(box.hasRoom)
+        box.append(120...120)
+        #expect(!box.hasRoom)
+    }
+
     @Test("catching up takes as long as the newest acknowledged entry was old, or as the oldest waiting one is")
     func catchUp() {
         let box = LogBox(MoveLog())
