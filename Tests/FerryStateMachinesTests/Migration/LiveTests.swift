@@ -9,7 +9,7 @@ import Testing
     @Test("a daemon that serves meanwhile completes, loses nothing and leaves nothing behind", arguments: Topology.allCases)
     func completes(topology: Topology) throws {
         let (world, daemon) = try makeWorld(seed: 1)
-        world.emit(60, over: 600)
+        world.emit(60, over: 1_500)
         world.run(for: .milliseconds(50))
         let migration = world.order(from: 0, to: 1, by: topology.rawValue, daemon: daemon, mode: .live)
         world.run(for: .seconds(5))
