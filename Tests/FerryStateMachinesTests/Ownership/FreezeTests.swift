@@ -20,7 +20,7 @@ import Testing
 
         func welcome(_ emitter: OriginHash) -> LaneVerdict { value.welcome(emitter) }
 
-        func holdForRoom(_ emitter: OriginHash) -> LaneVerdict? { value.holdForRoom(emitter) }
+        func holdForRoom(_ emitter: OriginHash) -> LaneVerdict { value.holdForRoom(emitter) }
 
         func replayed(_ emitter: OriginHash, _ sequence: UInt64) -> Bool { value.replayed(emitter: emitter, sequence: sequence) }
 
@@ -104,10 +104,12 @@ import Testing
         #expect(machine.welcome(emitter) == .welcome(cursor: 0, epoch: .first))
     }
 
-    @Test("an input that the log has no room for is held and remembered, only while a move has frozen the daemon")
+    @Test("an input that there is no room for is held and remembered, in a move's name or in nobody's")
     func heldForRoom() throws {
         let machine = try spawn()
-        #expect(machine.holdForRoom(emitter) == nil)
+        let nobody = MigrationID(rawValue: .zero)
+        #expect(machine.holdForRoom(emitter) == .hold(migration: nobody, retryAfter: .milliseconds(20)))
+        #expect(machine.takeHeld() == [emitter])
         try machine.freeze(migration, two)
         #expect(machine.holdForRoom(emitter) == .hold(migration: migration, retryAfter: .milliseconds(20)))
         #expect(machine.takeHeld() == [emitter])
