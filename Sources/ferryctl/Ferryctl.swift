@@ -7,8 +7,8 @@ struct Ferryctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ferryctl", abstract: "Runs nodes that move live daemons, and speaks to those that run.",
         subcommands: [
-            NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, MovesCommand.self, ReceiptCommand.self, DemoCommand.self,
-            SimulateCommand.self, SoakCommand.self, BenchCommand.self, InspectCommand.self, DemoRoleCommand.self,
+            NodeCommand.self, DaemonsCommand.self, MigrateCommand.self, PlanCommand.self, MovesCommand.self, ReceiptCommand.self,
+            DemoCommand.self, SimulateCommand.self, SoakCommand.self, BenchCommand.self, InspectCommand.self, DemoRoleCommand.self,
         ])
 
     static func main() async {

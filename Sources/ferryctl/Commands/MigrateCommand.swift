@@ -1,53 +1,36 @@
 internal import ArgumentParser
 internal import Ferry
-internal import FerryWire
 internal import Foundation
 
 /// `ferryctl migrate`: orders a move and waits for its end.
 struct MigrateCommand: AsyncParsableCommand {
-    /// The modes of the command line.
-    enum Mode: String, ExpressibleByArgument, CaseIterable {
-        case live
-        case stopAndCopy = "stop-and-copy"
-    }
-
     static let configuration = CommandConfiguration(commandName: "migrate", abstract: "Move a daemon to another node.")
 
-    @Argument(help: "Origin hash (decimal) or entity id (hex).")
-    var daemon: String
-    @Option(help: "The target: scheme:rest#NODEKEY.")
-    var to: String
-    @Option(help: "The source, when the daemon lives on another node than the one asked: scheme:rest#NODEKEY.")
-    var from: String?
-    @Option(help: "How the daemon moves: live or stop-and-copy.")
-    var mode = Mode.stopAndCopy
-    @Option(help: "How long the daemon may stand still.")
-    var pauseBudget = TimeSpan(.milliseconds(50))
-    @Option(help: "Give the move up after this long.")
-    var timeout = TimeSpan(.seconds(600))
+    @OptionGroup var order: OrderOptions
+    @Option(help: "Sign the order with an operator's or the daemon's key: @FILE (0600), or '-' for standard input.")
+    var orderKey: String?
     @Option(help: "Write the receipt, base64, to this file.")
     var receipt: String?
     @OptionGroup var selection: NodeSelection
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard UInt64(daemon) != nil || EntityID(hex: daemon) != nil else {
-            throw ValidationError("\"\(daemon)\" is neither an origin hash (decimal) nor an entity id (64 hex digits)")
+        // Whatever the value is, it may be a secret: no message repeats it.
+        guard let orderKey else { return }
+        guard orderKey == "-" || (orderKey.hasPrefix("@") && orderKey.count > 1) else {
+            throw ValidationError("--order-key is @FILE or '-', never the key itself")
         }
-        guard (1...86_400).contains(timeout.duration.seconds) else { throw ValidationError("--timeout is 1s to 24h") }
     }
 
     func run() async throws {
         try await output.run {
-            _ = try Endpoint(argument: to, of: "--to")
-            _ = try from.map { try Endpoint(argument: $0, of: "--from") }
-            var request = ControlRequest(.migrate)
-            request.daemon = daemon
-            request.to = to
-            request.from = from
-            request.mode = mode.rawValue
-            request.timeoutSeconds = timeout.duration.seconds
-            let reply = try await selection.connect().send(request) { progress in
+            var request = try order.request(.migrate)
+            let client = try selection.connect()
+            if let orderKey {
+                request.order = try await OrderSigning.order(order, key: orderKey, over: client)
+                (request.mode, request.pauseBudgetMilliseconds, request.timeoutSeconds) = (nil, nil, nil)
+            }
+            let reply = try await client.send(request) { progress in
                 Console.status("\(progress.phase): \(progress.bytes) of \(progress.totalBytes) bytes \(progress.stall)")
             }
             Console.status("")
@@ -91,7 +74,10 @@ struct MigrateCommand: AsyncParsableCommand {
                     ("stateBytes", .integer(Int(clamping: report.stateBytes))), ("wireBytes", .integer(Int(clamping: report.wireBytes))),
                     ("durationSeconds", .number(report.durationSeconds)), ("pauseMilliseconds", .number(report.pauseMilliseconds)),
                     ("longestStallMilliseconds", .number(report.longestStallMilliseconds)), ("rounds", .integer(report.rounds)),
-                    ("determinism", .string(report.determinism)), ("epoch", .string(report.epoch)),
+                    ("determinism", .string(report.determinism)), ("epoch", .string(report.epoch)), ("mode", .string(report.mode)),
+                    ("predictedDurationSeconds", .optional(report.predictedDurationSeconds)),
+                    ("predictedPauseMilliseconds", .optional(report.predictedPauseMilliseconds)),
+                    ("replayedInputs", .integer(Int(clamping: report.replayedInputs))),
                 ])
             ),
             ("receipt", .string(report.receipt)),

@@ -24,8 +24,10 @@ struct NodeOptions: ParsableArguments {
     var peer: [String] = []
     @Option(help: "A node key that may connect, or 'any'. Repeatable; without it nobody is accepted.")
     var allow: [String] = []
-    @Option(help: "A node key that may order moves from here, besides this node itself. Repeatable.")
+    @Option(help: "A node key that may order moves from here, and of third nodes' daemons to here. Repeatable.")
     var allowOrchestrator: [String] = []
+    @Option(name: .customLong("operator"), help: "A key (hex) whose signature makes an order good here, whoever passes it on. Repeatable.")
+    var operatorKey: [String] = []
     @Option(help: "A node key that may move daemons to here (default: whoever is allowed). Repeatable.")
     var allowSource: [String] = []
     @Option(help: "The operator's socket (default: $XDG_RUNTIME_DIR/ferry/<nodeID>.sock or ~/.ferry/run/<nodeID>.sock).")
@@ -52,6 +54,7 @@ struct NodeOptions: ParsableArguments {
         settings.peers += peer
         settings.allowed += allow
         settings.orchestrators += allowOrchestrator
+        settings.operators += operatorKey
         settings.sources += allowSource
         settings.identity = identity ?? settings.identity
         settings.control = control ?? settings.control
@@ -68,6 +71,7 @@ struct NodeSettings {
     var peers: [String] = []
     var allowed: [String] = []
     var orchestrators: [String] = []
+    var operators: [String] = []
     var sources: [String] = []
     var control: String?
     var drainTo: String?
@@ -79,6 +83,7 @@ struct NodeSettings {
             case listen, identity, peer, allow, control
             case allowOrchestrator = "allow-orchestrator"
             case allowSource = "allow-source"
+            case operators = "operator"
             case drainTo = "drain-to"
         }
 
@@ -88,13 +93,14 @@ struct NodeSettings {
         var allow: [String]?
         var allowOrchestrator: [String]?
         var allowSource: [String]?
+        var operators: [String]?
         var control: String?
         var drainTo: String?
 
         var settings: NodeSettings {
             NodeSettings(
                 listen: listen ?? [], identity: identity, peers: peer ?? [], allowed: allow ?? [], orchestrators: allowOrchestrator ?? [],
-                sources: allowSource ?? [], control: control, drainTo: drainTo)
+                operators: operators ?? [], sources: allowSource ?? [], control: control, drainTo: drainTo)
         }
     }
 
@@ -108,6 +114,7 @@ struct NodeSettings {
         composition.peers = allowed.contains("any") ? .anyNode : .nodes(try keys(allowed, "--allow"))
         composition.knownPeers = try peers.map { try Endpoint(argument: $0, of: "--peer") }
         composition.orchestrators = try keys(orchestrators, "--allow-orchestrator")
+        composition.operators = Set(try operators.map(Self.operatorKey))
         composition.sources = sources.isEmpty ? nil : try keys(sources, "--allow-source")
         composition.observers = observers
         composition.controlSocketPath = try control ?? ControlSocketPath.standard(for: identity.nodeKey.nodeID)
@@ -133,6 +140,13 @@ struct NodeSettings {
         // What is not listened on can still be dialled.
         let missing = ["udp", "unix"].filter { scheme in !listening.contains { $0.scheme == scheme } }
         return try listening + missing.map { try TransportChoice.dialling(scheme: $0, network: nil) }
+    }
+
+    private static func operatorKey(_ text: String) throws(CommandFailure) -> EntityID {
+        guard let key = EntityID(hex: text) else {
+            throw CommandFailure(code: "invalidKey", message: "--operator: \"\(text)\" is not a key of 64 hex digits", status: .usage)
+        }
+        return key
     }
 
     private func keys(_ texts: [String], _ flag: String) throws -> Set<NodeKey> {
