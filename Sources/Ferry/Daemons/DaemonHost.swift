@@ -200,9 +200,9 @@ actor DaemonHost {
         keypair?.wipe()
         keypair = nil
         endLive()
-        silence()
         carrier.close()
         context.emitters.stopCarrying(self)
+        plane = OutputPlane(daemon: origin, limits: context.outputLimits)
         if let daemon = daemon.take() { DaemonRelease.release(daemon) }
     }
 

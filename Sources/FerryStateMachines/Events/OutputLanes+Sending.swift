@@ -127,15 +127,11 @@ extension OutputLanes {
 
     // MARK: Keeping
 
-    mutating func append(_ output: CausalEvent, to destinations: [OriginHash]) {
-        guard !destinations.isEmpty else { return }
-        keep(output, references: destinations.count)
-        for destination in destinations {
-            let slot = slots[destination] ?? open(destination)
-            slot.waiting.append(output.link.sequence)
-            slot.lane.append(output)
-            makeReady(destination, slot)
-        }
+    mutating func append(_ output: CausalEvent, to destination: OriginHash) {
+        let slot = slots[destination] ?? open(destination)
+        slot.waiting.append(output.link.sequence)
+        slot.lane.append(output)
+        makeReady(destination, slot)
     }
 
     private mutating func open(_ destination: OriginHash) -> Slot {

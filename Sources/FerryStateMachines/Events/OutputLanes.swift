@@ -65,16 +65,15 @@ public struct OutputLanes: ~Copyable {
     ///
     /// - Returns: nil when the bindings are malformed or there are more lanes than the cap.
     public init?(restoring snapshot: SnapshotHeader, limits: OutputLimits = .init()) {
-        guard let bindings = try? DaemonBindings(snapshotBytes: snapshot.bindings), snapshot.outputLanes.count <= limits.laneCount else {
-            return nil
-        }
+        guard let bindings = try? DaemonBindings(snapshotBytes: snapshot.bindings), snapshot.outputLanes.count <= limits.laneCount
+        else { return nil }
         daemon = snapshot.entity.originHash
         self.limits = limits
         self.bindings = bindings
         bindingByteCount = (try? bindings.measured()) ?? 0
         var hints: [OriginHash: OwnerHint] = [:]
         for hint in snapshot.ownerHints { hints[hint.daemon] = hint }
-        var kept: [UInt64: CausalEvent] = [:]
+        var kept: [UInt64: (output: CausalEvent, references: Int)] = [:]
         for state in snapshot.outputLanes {
             let hint = hints[state.subscriber]
             // A hint may be forged by a former owner: its epoch is not believed, only its node is asked first.
@@ -84,13 +83,12 @@ public struct OutputLanes: ~Copyable {
                     outputsOf: daemon, to: state.subscriber, acknowledged: state.acknowledged, belief: belief, limits: limits.lane))
             slots[state.subscriber] = slot
             for output in state.unacknowledged {
-                kept[output.link.sequence] = output
+                kept[output.link.sequence, default: (output, 0)].references += 1
                 slot.lane.append(output)
                 slot.waiting.append(output.link.sequence)
             }
         }
-        for output in kept.values.sorted(by: { $0.link.sequence < $1.link.sequence }) {
-            let references = snapshot.outputLanes.count { lane in lane.unacknowledged.contains { $0.link.sequence == output.link.sequence } }
+        for (output, references) in kept.values.sorted(by: { $0.output.link.sequence < $1.output.link.sequence }) {
             keep(output, references: references)
         }
     }
@@ -152,21 +150,29 @@ public struct OutputLanes: ~Copyable {
         let output = CausalEvent(link: link, payload: operation.payload, receivedAt: time, content: operation.content)
         switch operation.kind {
         case .emit: return
-        case .deliver(let destination): append(output, to: [destination])
-        case .publish(let channel): append(output, to: bindings.roster.subscribers(of: channel))
+        case .deliver(let destination):
+            keep(output, references: 1)
+            append(output, to: destination)
+        case .publish(let channel):
+            let subscribers = bindings.roster.subscribers(of: channel)
+            if subscribers.isEmpty { return }
+            keep(output, references: subscribers.count)
+            for subscriber in subscribers { append(output, to: subscriber) }
         case .subscribe(let channel, let publisher):
             let entry = SubscriptionLedger.Entry(publisher: publisher.rawValue, channel: channel)
             if !bindings.ledger.contains(publisher: publisher.rawValue, channel: channel) {
                 bindingByteCount += Self.ledgerByteCount(channel)
             }
             bindings.ledger.record(entry)
-            append(output, to: [publisher])
+            keep(output, references: 1)
+            append(output, to: publisher)
         case .unsubscribe(let channel, let publisher):
             if bindings.ledger.contains(publisher: publisher.rawValue, channel: channel) {
                 bindingByteCount -= Self.ledgerByteCount(channel)
             }
             bindings.ledger.forget(publisher: publisher.rawValue, channel: channel)
-            append(output, to: [publisher])
+            keep(output, references: 1)
+            append(output, to: publisher)
         }
     }
 

@@ -111,7 +111,8 @@ extension DaemonHost {
         nodes.lazy.compactMap { $0.core.table.owns(entity.originHash) ? $0.core.table.host(entity.originHash) : nil }.first
     }
 
-    @Test("a publisher and a subscriber that both move while numbers are published miss none, get none twice, and keep their order",
+    @Test(
+        "a publisher and a subscriber that both move while numbers are published miss none, get none twice, and keep their order",
         arguments: Carrier.allCases)
     func channels(_ carrier: Carrier) async throws {
         let auditor = Auditor()
