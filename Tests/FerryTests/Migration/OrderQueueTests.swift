@@ -9,7 +9,8 @@ import Testing
     private let b = Self.key(2)
 
     private static func key(_ byte: UInt8) -> NodeKey {
-        NodeKey(rawValue: FixedBytes32([UInt8](repeating: byte, count: 32)) ?? .zero)
+        guard let bytes = FixedBytes32([UInt8](repeating: byte, count: 32)) else { preconditionFailure("32 bytes are a key") }
+        return NodeKey(rawValue: bytes)
     }
 
     private func waitUntil(_ queue: OrderQueue, has count: Int) async {
