@@ -49,7 +49,10 @@ final class ArrivalReservation: Sendable {
         reserved = Mutex(byteCount)
     }
 
-    deinit { memory.giveBack(reserved.withLock { $0 }) }
+    deinit { memory.giveBack(byteCount) }
+
+    /// What is set aside now.
+    var byteCount: UInt64 { reserved.withLock { $0 } }
 
     /// Makes sure that `byteCount` bytes are set aside; false when there is not enough left.
     func cover(_ byteCount: UInt64) -> Bool {

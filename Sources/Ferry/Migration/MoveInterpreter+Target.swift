@@ -31,7 +31,8 @@ extension MoveInterpreter {
                 refusal = FailureReason(.noCapacity, "the states on their way in leave no room for another")
             }
         }
-        dispatcher.admitted(migration, refusal: refusal, now: core.now, wallClock: WallClock.nanoseconds)
+        let byteCount = arrivals[migration]?.reservation.byteCount ?? 0
+        dispatcher.admitted(migration, refusal: refusal, memoryByteCount: byteCount, now: core.now, wallClock: WallClock.nanoseconds)
     }
 
     private func refusal(of request: AdmissionRequest) -> FailureReason? {

@@ -1,4 +1,4 @@
-public import FerryStateMachines
+internal import FerryStateMachines
 public import FerryWire
 
 /// What a move would be like, as source and target answer; nothing is ordered, and nothing stays set aside.
