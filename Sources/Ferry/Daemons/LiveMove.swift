@@ -113,7 +113,7 @@ enum DigestAhead {
     }
 }
 
-/// Decides how often a digest is worth taking ahead of time: at most a tenth of the time goes into it.
+/// Decides how often a digest is worth taking ahead of time.
 struct DigestPace {
     private var nextAt = Timestamp.zero
 
@@ -122,5 +122,6 @@ struct DigestPace {
     /// A digest is under way.
     mutating func begins() { nextAt = .distantFuture }
 
-    mutating func took(_ duration: Duration, until now: Timestamp) { nextAt = now + duration * 9 }
+    /// A digest has ended; the next may begin after `rest` times as long.
+    mutating func took(_ duration: Duration, until now: Timestamp, rest: Int) { nextAt = now + duration * rest }
 }

@@ -123,7 +123,8 @@ extension MoveInterpreter {
     private func digested(_ migration: MigrationID, since start: Timestamp) async {
         guard let departure = departing[migration] else { return }
         let now = core.now
-        departing[migration]?.pace.took(now - start, until: now)
+        // The daemon serves meanwhile, and what a digest shares is copied at its next write.
+        departing[migration]?.pace.took(now - start, until: now, rest: 9)
         departing[migration]?.isDigested = true
         tellStatus(migration, departure.move.status)
         await drain()
