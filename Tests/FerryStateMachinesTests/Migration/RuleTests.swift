@@ -161,7 +161,7 @@ import Testing
         let (world, daemon) = try makeWorld(seed: 23)
         let order = MoveOrder(
             id: world.random.next(), daemon: daemon, lineage: nil, source: world.nodes[0].key, target: world.nodes[1].key,
-            targetAddress: "", orchestrator: world.nodes[0].key, attempt: 1, mode: .stopAndCopy,
+            targetAddress: "", orchestrator: world.nodes[0].key, attemptLimit: 2, attempt: 1, mode: .stopAndCopy,
             expiresAt: world.wallClock + 600_000_000_000)
         world.nodes[1].refusal = FailureReason(.noCapacity)
         try world.nodes[0].dispatcher.order(order, now: world.now, wallClock: world.wallClock)
