@@ -50,6 +50,8 @@ package enum SeededDefect: String, CaseIterable, Sendable {
     case cursorComparison
     /// The restored state's digest is not compared.
     case stateComparison
+    /// The rest of the move log is not waited for.
+    case tail
     /// A Commit of another release opens the envelope.
     case commitHash
     /// A TakeAck of another release activates.

@@ -68,7 +68,7 @@ extension TargetMachine {
     /// Asks what the copy is, once nothing of the log is missing.
     private mutating func inspectIfReplayed(now: Timestamp, _ effects: inout MoveEffects) {
         guard case .restored(let restored) = state, let pending = restored.pending,
-            replay.status.logIndex == pending.signed.release.lastLogIndex
+            replay.status.logIndex == pending.signed.release.lastLogIndex || environment.lacks(.tail)
         else { return }
         state = .comparing(restored, pending)
         phaseDeadline = now + environment.budgets.prepare
@@ -81,7 +81,7 @@ extension TargetMachine {
         switch facts {
         case .failure(let reason): refuse(reason, now: now, &effects)
         case .success(let facts):
-            if let mismatch = mismatch(candidate.signed.release, facts) {
+            if let mismatch = mismatch(candidate.signed.release, facts), !environment.lacks(.tail) {
                 return refuse(FailureReason(.releaseMismatch, mismatch), now: now, &effects)
             }
             state = .preparing(

@@ -14,6 +14,8 @@ public struct SimulationOptions: Sendable {
     package var defects: [Defect] = []
     /// A rule that every machine leaves out.
     package var seededDefect: SeededDefect?
+    /// Faults that every seed has, whatever else it draws.
+    package var focus: [FaultKind] = []
     /// Whether what orchestrators report is held against what is so.
     package var areVerdictsChecked = true
 

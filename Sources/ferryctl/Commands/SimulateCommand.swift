@@ -57,7 +57,8 @@ struct SimulateCommand: AsyncParsableCommand {
         let seconds = max(report.wallTime.seconds, 0.001)
         let faults = FaultKind.allCases.map { "\($0.rawValue) \(total.faults[$0])" }.joined(separator: ", ")
         return [
-            "\(report.seeds) seeds: \(total.moves) moves, \(total.completed) completed, \(total.rolledBack) rolled back,"
+            "\(report.seeds) seeds: \(total.moves) moves, \(total.completed) completed (\(total.completedLive) live),"
+                + " \(total.rolledBack) rolled back,"
                 + " \(total.declined) declined, \(total.lost) lost with their nodes, \(total.inDoubt) in doubt",
             "\(total.eventsAccepted) events accepted; \(total.simulatedMilliseconds / 1_000) s simulated in \(String(format: seconds)) s",
             "per second and core: \(Int(Double(total.moves) / seconds) / jobs) moves,"
@@ -67,13 +68,14 @@ struct SimulateCommand: AsyncParsableCommand {
         ]
     }
 
-    private func result(of report: SimulationReport) -> CommandResult {
+    func result(of report: SimulationReport) -> CommandResult {
         let total = report.total
         let first = report.firstFailure.flatMap { failure in
             failure.violations.first.map { JSONValue.string("seed \(failure.seed): \($0); replay: \(replay(failure))") }
         }
         let fields: [(String, JSONValue)] = [
             ("seeds", .integer(report.seeds)), ("moves", .integer(total.moves)), ("completed", .integer(total.completed)),
+            ("completedLive", .integer(total.completedLive)), ("replayedInputs", .integer(Int(total.replayedInputs))),
             ("rolledBack", .integer(total.rolledBack)), ("inDoubt", .integer(total.inDoubt)), ("declined", .integer(total.declined)),
             ("lost", .integer(total.lost)), ("doubted", .integer(total.doubted)), ("eventsAccepted", .integer(Int(total.eventsAccepted))),
             ("faults", .object(FaultKind.allCases.map { ($0.rawValue, .integer(Int(total.faults[$0]))) })),

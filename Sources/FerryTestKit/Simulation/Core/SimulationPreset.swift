@@ -114,12 +114,20 @@ struct SimulationSettings {
     private static func likelihood(of kind: FaultKind) -> Int {
         switch kind {
         case .sourceCrash, .targetCrash, .orchestratorCrash: 250
-        case .orderExpiry, .journalFailure, .wrongRestore, .droppedField, .divergentReplay: 200
+        case .orderExpiry, .journalFailure, .wrongRestore, .droppedField: 200
         // Only real sessions have frames to alter.
         case .corruption, .truncation: 700
         case .restart, .linkReopen: 1_000
         default: 330
         }
+    }
+
+    /// Adds faults to those that were drawn.
+    mutating func enable(_ kinds: [FaultKind]) {
+        guard !kinds.isEmpty else { return }
+        enabled += kinds.filter { !isEnabled($0) }
+        if isEnabled(.loss) { lossPermille = max(lossPermille, 50) }
+        if isEnabled(.duplication) { duplicationPermille = max(duplicationPermille, 50) }
     }
 
     func isEnabled(_ kind: FaultKind) -> Bool { enabled.contains(kind) }

@@ -82,7 +82,7 @@ extension SimulationNode {
         }
         switch (role, outcome) {
         case (.source, .completed): world.moved(move)
-        case (.source, .declined): move.enters(.declined)
+        case (.source, .declined): if move.sourceState == nil { move.enters(.declined) }
         case (.source, _): world.checkBudget(of: move, outcome, at: self)
         case (.orchestrator, _): world.checkVerdict(outcome, of: move)
         default: break

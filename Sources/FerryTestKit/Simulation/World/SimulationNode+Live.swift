@@ -130,7 +130,7 @@ extension SimulationNode {
     /// Replays come in order, each once the one before is done.
     func replay(_ migration: MigrationID, _ batch: BufferedEvents) {
         guard let arrival = arrival(migration) else { return }
-        let time = world.strikes(.slowReplay, 150) ? world.random.milliseconds(200...3_000) : callbackTime()
+        let time = world.strikes(.slowReplay, 200) ? world.random.milliseconds(200...3_000) : callbackTime()
         let done = max(arrival.replayedAt, world.now + time)
         arrival.replayedAt = done
         let index = endpoint.index
@@ -143,7 +143,7 @@ extension SimulationNode {
             let input = batch.entries[position]
             world.replayedCount += 1
             var outcome = world.replay(input.event, on: host)
-            if world.strikes(.divergentReplay, 60) { outcome ^= 1 }
+            if world.strikes(.divergentReplay, 200) { outcome ^= 1 }
             if host.ownership.replayed(emitter: input.event.link.origin, sequence: input.event.link.sequence),
                 arrival.follower.replayed(input.event, outcome: outcome, expected: input.outcome)
             {

@@ -113,8 +113,8 @@ extension SimulationNode {
     }
 
     func discard(_ migration: MigrationID) {
-        guard let arrival = arrival(migration) else { return }
         world.move(migration)?.enters(.refused)
+        guard let arrival = arrival(migration) else { return }
         arrivals.removeAll { $0 === arrival }
         if let transfer = arrival.transfer { world.network.cancel(transfer) }
         guard let host = arrival.host, !world.has(.keepStandby) else { return }

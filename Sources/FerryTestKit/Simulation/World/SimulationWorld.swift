@@ -61,7 +61,9 @@ final class SimulationWorld {
     init(seed: UInt64, options: SimulationOptions, isReadable: Bool) throws {
         self.seed = seed
         var random = SimulationRandom(seed: seed)
-        settings = SimulationSettings(preset: options.preset.resolved(seed: seed), random: &random)
+        var settings = SimulationSettings(preset: options.preset.resolved(seed: seed), random: &random)
+        settings.enable(options.focus)
+        self.settings = settings
         self.random = random
         cast = options.cast
         defects = options.defects
