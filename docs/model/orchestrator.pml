@@ -2,7 +2,7 @@
  * hand-over.pml with ORCHESTRATOR. It runs on a node of its own, which may vanish; it decides nothing, so the question is whether what
  * it says of the end is true.
  *
- * F_ flags change the code's rule where its verdict can be false: see README.md. */
+ * V_ flags bend a rule, and the verdict can be false: see README.md. */
 
 #define PlanSource     1
 #define Offered        2        /* planReply(offered) */
@@ -138,29 +138,29 @@ end: do
 /* the order's budget is spent in any case */
 :: d_step { orchestrator[m] == O_ordering && !isCancelling(m) -> tell(m, AbortSource) }
 :: d_step { orchestrator[m] == O_ordering && (told(m, Progress) || told(m, TooLate)) -> orchestrator[m] = O_moving }
-#ifdef F_BUSY                   /* busy of a repeated order: whether an earlier one was obeyed, only the source knows */
-:: d_step { ordered(m) && told(m, Busy) && !isCancelling(m) -> tell(m, AbortSource) }
-#else
+#ifdef V_BUSY_ENDS
 :: d_step { hears(m) && told(m, Busy) -> conclude(m, O_declined) }
+#else                           /* busy of a repeated order: whether an earlier one was obeyed, only the source knows */
+:: d_step { ordered(m) && told(m, Busy) && !isCancelling(m) -> tell(m, AbortSource) }
 #endif
 :: d_step { (ordered(m) || orchestrator[m] == O_orphaned) && told(m, MigrationFailed) -> conclude(m, O_rolledBack) }
 :: d_step { (ordered(m) || orchestrator[m] == O_orphaned) && told(m, CleanupComplete) -> conclude(m, O_completed) }
 /* unknown of the source */
-#ifdef F_ORDERING_UNKNOWN       /* the source may have begun, and the target taken, before it forgot: the target knows */
-:: d_step { ordered(m) && source[m] == S_forgotten -> orchestrator[m] = O_orphaned }
-#else
+#ifdef V_UNKNOWN_ENDS_ORDER
 :: d_step { orchestrator[m] == O_ordering && source[m] == S_forgotten -> conclude(m, O_declined) }
 :: d_step { orchestrator[m] == O_moving && source[m] == S_forgotten -> orchestrator[m] = O_orphaned }
+#else                           /* the source may have begun, and the target taken, before it forgot: the target knows */
+:: d_step { ordered(m) && source[m] == S_forgotten -> orchestrator[m] = O_orphaned }
 #endif
 :: d_step { orchestrator[m] == O_orphaned && target[m] == T_active -> conclude(m, O_completed) }
 :: d_step { orchestrator[m] == O_orphaned && (target[m] == T_refused || target[m] == T_forgotten) -> conclude(m, O_lost) }
 #ifdef FORGETS
-#ifdef F_FORGOTTEN              /* unknown of a boot that took part: the outcome is over and forgotten, and nobody can tell it */
-:: d_step { hears(m) && (source[m] == S_closed || target[m] == T_closed) -> conclude(m, O_gone) }
-#else
+#ifdef V_FORGOTTEN_IS_LOST
 :: d_step { orchestrator[m] == O_ordering && source[m] == S_closed -> conclude(m, O_declined) }
 :: d_step { orchestrator[m] == O_moving && source[m] == S_closed -> orchestrator[m] = O_orphaned }
 :: d_step { orchestrator[m] == O_orphaned && target[m] == T_closed -> conclude(m, O_lost) }
+#else                           /* unknown of a boot that took part: the move is over and forgotten, and nobody can tell its outcome */
+:: d_step { hears(m) && (source[m] == S_closed || target[m] == T_closed) -> conclude(m, O_gone) }
 #endif
 #endif
 :: d_step { !heal && hears(m) && crashes < CRASHES -> crashes++; orchestrator[m] = O_gone; order_[m] = 0 }
