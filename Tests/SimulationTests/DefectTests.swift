@@ -1,12 +1,15 @@
 import FerryCrypto
 import FerrySodium
+import FerryStateMachines
 import FerryTestKit
 import Testing
 
-/// Deliberate mistakes of a node: the checks can fail.
+/// Deliberate mistakes of a node, and rules that its machines leave out: the checks can fail.
 @Suite("Seeded defects") struct DefectTests {
-    /// The seeds within which each is found.
+    /// The seeds within which each mistake of a host is found.
     static let bound = 60
+    /// The seeds within which each rule that a machine leaves out is found.
+    static let machineBound = 300
 
     @Test("every deliberate mistake is found", arguments: Defect.allCases)
     func found(defect: Defect) throws {
@@ -21,10 +24,40 @@ import Testing
         Issue.record("\(defect) is not found within \(Self.bound) seeds")
     }
 
+    @Test("every rule that a machine leaves out is missed", arguments: SeededDefect.allCases)
+    func missed(rule: SeededDefect) throws {
+        var options = SimulationOptions(preset: Self.preset(for: rule), crypto: .sodium)
+        options.seededDefect = rule
+        if options.preset == .unordered { options.focus = Self.focus }
+        for seed in 1...UInt64(Self.machineBound) where try !Simulation(seed: seed, options: options).run().violations.isEmpty {
+            return
+        }
+        Issue.record("\(rule) is not missed within \(Self.machineBound) seeds")
+    }
+
+    @Test("the rules that can be left out are those of the machines, and no fewer than twenty")
+    func enough() { #expect(SeededDefect.allCases.count >= 20) }
+
+    /// Where the rule matters: most of them wherever messages are lost and overtaken.
+    private static func preset(for rule: SeededDefect) -> SimulationPreset {
+        switch rule {
+        case .movedStub: .calm
+        case .repetition: .lossy
+        case .timerOfEachPhase: .ordered
+        default: .unordered
+        }
+    }
+
+    /// What tells most rules from their absence.
+    private static let focus: [FaultKind] = [
+        .loss, .duplication, .reordering, .delay, .partition, .forged, .stale, .cancel, .orderExpiry, .competingOrder, .duplicateOrder,
+        .wrongRestore, .droppedField, .slowReplay, .linkClose,
+    ]
+
     /// What each breaks first.
     private static func invariants(of defect: Defect) -> Set<String> {
         switch defect {
-        case .dropFence: ["S1", "S2", "S3", "S6"]
+        case .dropFence: ["S1", "S2", "S3", "S5", "S6"]
         case .activateBeforeTake: ["S1"]
         case .forgetTail: ["S2", "S5"]
         case .acknowledgeUnprocessed: ["S2", "S3", "S4"]
