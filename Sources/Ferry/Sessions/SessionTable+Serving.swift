@@ -88,12 +88,16 @@ extension SessionTable {
     }
 
     private func add(_ session: SessionDriver) {
-        let key = session.peer.nodeKey
-        let surplus = state.withLock { state -> SessionDriver? in
+        let (key, boot) = (session.peer.nodeKey, session.peer.bootID)
+        let (former, surplus) = state.withLock { state -> ([SessionDriver], SessionDriver?) in
+            let former = (state.sessions[key] ?? []).filter { $0.peer.bootID != boot }
             state.sessions[key, default: []].append(session)
-            guard let sessions = state.sessions[key], sessions.count > configuration.maximumSessionCountPerPeer else { return nil }
-            return state.sessions[key]?.removeFirst()
+            let isSurplus = (state.sessions[key]?.count ?? 0) > configuration.maximumSessionCountPerPeer
+            return (former, isSurplus ? state.sessions[key]?.removeFirst() : nil)
         }
+        // What a process has sent before it ended must not arrive after what the next one says: an event of the first would be taken for
+        // the successor of an event of the second.
+        for session in former { session.close(SessionCloseReason(.normal, "the peer has started again")) }
         surplus?.close(SessionCloseReason(.normal, "too many sessions with this peer: a newer one replaces this one"))
     }
 
