@@ -26,6 +26,11 @@ struct OutputPlane: ~Copyable {
         self.lanes = lanes
         fence = EmitterFence(cursors: snapshot.cursors)
     }
+
+    /// What a snapshot carries; more than it takes, so that the move is declined, if there are ever more subscriptions than it takes.
+    var bindings: [UInt8] {
+        (try? lanes.bindings.snapshotBytes()) ?? [UInt8](repeating: 0, count: WireLimits.bindingsByteCount + 1)
+    }
 }
 
 // What a daemon takes in.
@@ -60,6 +65,8 @@ extension DaemonHost {
     ///
     /// - Returns: why the answer does not count, if it does not.
     func take(_ event: CausalEvent) -> (any Error)? {
+        // Whatever comes of it: a copy starts from the lanes that have a cursor.
+        horizon.insert(event.link.origin)
         switch plane.lanes.take(event) {
         case .daemon:
             if let failure = perform(event) { return failure }

@@ -1,4 +1,5 @@
 internal import CoreMetrics
+internal import Dispatch
 internal import FerryChunking
 internal import FerryCrypto
 internal import FerryStateMachines
@@ -67,7 +68,8 @@ actor DaemonHost {
         self.plane = plane
         self.ownership = ownership
         chain = ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload)
-        horizon = HorizonBloom(snapshot.cursors.map(\.emitter))
+        // Of an emitter with a cursor of 0 nothing has been taken in.
+        horizon = HorizonBloom(snapshot.cursors.filter { $0.sequence > 0 }.map(\.emitter))
         outputs = DaemonOutputs(lineage: snapshot.lineage, link: .genesis(origin))
     }
 
@@ -130,7 +132,6 @@ actor DaemonHost {
     /// - Returns: why the answer does not count, if it does not.
     func perform(_ event: CausalEvent) -> (any Error)? {
         outputs.reopen(link: event.link)
-        horizon.insert(event.link.origin)
         do {
             try daemon?.process(event, into: &outputs)
             return outputs.failure
@@ -211,7 +212,7 @@ actor DaemonHost {
         SnapshotHeader(
             entity: entity, lineage: lineage, epoch: epoch, kind: kind, chainLink: chain.head, headPayload: chain.headPayload,
             cursors: plane.fence.marked(ownership.sortedCursors), outputLanes: plane.lanes.states,
-            bindings: (try? plane.lanes.bindings.snapshotBytes()) ?? [], ownerHints: plane.lanes.hints, createdAt: createdAt)
+            bindings: plane.bindings, ownerHints: plane.lanes.hints, createdAt: createdAt)
     }
 
     // MARK: Views
@@ -262,7 +263,8 @@ enum DaemonRelease {
     /// The last reference but the caller's goes to the box, and with it to the background.
     static func release(_ daemon: consuming any Daemon) {
         let box = Box(daemon)
-        Task.detached {
+        // Freeing and trimming hold the heap's locks; while a hand-over is on its way, everybody would wait for them.
+        DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .milliseconds(100)) {
             box.empty()
             Heap.trim()
         }

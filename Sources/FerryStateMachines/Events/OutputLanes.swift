@@ -49,7 +49,8 @@ public struct OutputLanes: ~Copyable {
     var events: Deque<CausalEvent> = []
     var outputByteCount = 0
     var referenceCount = 0
-    var bindingByteCount = 0
+    /// Bytes of the bindings as a snapshot carries them.
+    var bindingByteCount = DaemonBindings.emptyByteCount
     var ready: Deque<OriginHash> = []
     var earliest: Timestamp?
     var credential: LaneCredential?
@@ -65,12 +66,13 @@ public struct OutputLanes: ~Copyable {
     ///
     /// - Returns: nil when the bindings are malformed or there are more lanes than the cap.
     public init?(restoring snapshot: SnapshotHeader, limits: OutputLimits = .init()) {
-        guard let bindings = try? DaemonBindings(snapshotBytes: snapshot.bindings), snapshot.outputLanes.count <= limits.laneCount
+        guard let bindings = try? DaemonBindings(snapshotBytes: snapshot.bindings), let bindingByteCount = try? bindings.measured(),
+            snapshot.outputLanes.count <= limits.laneCount
         else { return nil }
         daemon = snapshot.entity.originHash
         self.limits = limits
         self.bindings = bindings
-        bindingByteCount = (try? bindings.measured()) ?? 0
+        self.bindingByteCount = bindingByteCount
         var hints: [OriginHash: OwnerHint] = [:]
         for hint in snapshot.ownerHints { hints[hint.daemon] = hint }
         var kept: [UInt64: (output: CausalEvent, references: Int)] = [:]
