@@ -91,6 +91,9 @@ public struct DaemonBindings: Hashable, Sendable {
 }
 
 extension DaemonBindings: WireEncodable, WireDecodable {
+    /// Bytes of an encoding without any subscription: version and two counts.
+    public static var emptyByteCount: Int { 1 + 4 + 4 }
+
     /// The most that a snapshot carries.
     public static var maximumByteCount: Int { WireLimits.bindingsByteCount }
 

@@ -97,7 +97,8 @@ extension DaemonHost {
     private func tour(_ entity: EntityID, from start: Int, _ count: Int, _ nodes: [FerryNode]) async throws {
         for round in 0..<count {
             let (from, to) = (nodes[(start + round) % 3], nodes[(start + round + 1) % 3])
-            _ = try await from.migrate(entity, to: to.endpoint, options: MoveOptions(pauseBudget: .seconds(1))).value
+            let report = try await from.migrate(entity, to: to.endpoint, options: MoveOptions(pauseBudget: .seconds(1))).value
+            #expect(report.mode == .live)
         }
     }
 
