@@ -50,7 +50,7 @@ import Testing
         try await withHosts(1, auditor: auditor) { nodes in
             let ledger = try await nodes[0].spawn(LedgerDaemon(seed: 102))
             let relay = try EntityKeypair.generate(crypto: .sodium)
-            try await nodes[0].spawn(RelayDaemon(destination: ledger.originHash, own: relay.originHash), identity: relay)
+            try await nodes[0].spawn(CountdownDaemon(destination: ledger.originHash, own: relay.originHash), identity: relay)
             try await nodes[0].deliver(payload(3), to: relay.originHash)
             // Three to itself, counting down, and one to the ledger for each.
             await eventually { await nodes[0].daemons.map(\.processedEventCount).sorted() == [4, 4] }
@@ -96,7 +96,7 @@ import Testing
 }
 
 /// Passes its input on to another daemon, and counts down by sending to itself.
-struct RelayDaemon: Daemon {
+struct CountdownDaemon: Daemon {
     static let kind = DaemonKind(name: "relay", schemaVersion: 1)
     var destination: OriginHash
     var own: OriginHash
