@@ -65,7 +65,7 @@ public struct PhaseBudgets: Hashable, Sendable {
     ///
     /// - Parameter mode: how the attempt moves; a second attempt has its own bound.
     public func publishedBound(byteCount: UInt64, mode: MoveMode = .stopAndCopy) -> Duration {
-        plan + plan + fence + transfer(byteCount: byteCount) + restore + following(mode) + tail(mode) + prepare + take
+        plan + plan + fence + transfer(byteCount: byteCount) + restore + following(mode) + tail(mode) + journal + prepare + take
     }
 
     /// How long a daemon that serves may be followed; catching up, and once more with intake held back.
