@@ -136,6 +136,7 @@ extension TargetMachine {
             state = .took(took)
             if environment.lacks(.activationWithoutTimer) { return activate(took, now: now, &effects) }
             effects.actions.append(.inDoubt(attempt.migration, .target, FailureReason(.phaseTimeout, stall)))
+        case .taking: effects.actions.append(.inDoubt(attempt.migration, .target, FailureReason(.phaseTimeout, stall)))
         // A promise after Prepared is repeated until the source has heard it; any other lapses.
         case .refused(_, let wasPrepared): if !wasPrepared { close() }
         default: refuse(FailureReason(.phaseTimeout, stall), now: now, &effects)

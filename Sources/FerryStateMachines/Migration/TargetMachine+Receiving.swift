@@ -126,7 +126,8 @@ extension TargetMachine {
             let signed = try HandOverProofs.sign(take, daemon: keypair, node: environment.identity)
             state = .taking(Took(prepared: prepared, keypair: keypair, take: signed))
             retry.stop()
-            phaseDeadline = nil
+            // Whatever the journal does, the key is here and the daemon stands still: that is reported, and never ended by a timer.
+            phaseDeadline = now + environment.budgets.take
             record.write(.took(commit, signed), about: attempt, &effects)
         } catch {
             // The source resumes at once, instead of waiting for a take that cannot come.
@@ -170,7 +171,7 @@ extension TargetMachine {
             refuse(reason, tell: false, now: now, &effects)
             if isSource { finishClosing(&effects) }
         case .restoring, .restored, .comparing, .preparing, .prepared:
-            guard isSource else { return .wrongPhase }
+            guard isSource else { return orphaned(reason, now: now, &effects) }
             refuse(reason, tell: false, now: now, &effects)
             finishClosing(&effects)
         case .refused:
@@ -180,6 +181,19 @@ extension TargetMachine {
             finishClosing(&effects)
         // The key was sent: no abort of the source can be true any more but its operator's word, and nobody else's counts.
         case .taking, .took, .active: return .wrongPhase
+        }
+        return .taken
+    }
+
+    /// The orchestrator has learnt that the source has forgotten the move: a copy without a promise is given up, and any target asks.
+    private mutating func orphaned(
+        _ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects
+    ) -> MessageVerdict {
+        guard reason.code == .participantRestarted else { return .wrongPhase }
+        switch state {
+        case .restoring, .restored, .comparing, .preparing: refuse(reason, now: now, &effects)
+        case .prepared: effects.send(.status, about: attempt, to: .source)
+        default: return .wrongPhase
         }
         return .taken
     }
