@@ -18,6 +18,12 @@ extension MigrationDispatcher {
         drainLoopback(now: now, wallClock: wallClock)
     }
 
+    /// The log of a daemon that serves has no room for another input; a move whose copy is not at the target yet is given up.
+    public mutating func logFull(_ migration: MigrationID, now: Timestamp, wallClock: UInt64) {
+        slots[migration]?.source?.logFull(now: now, &effects)
+        drainLoopback(now: now, wallClock: wallClock)
+    }
+
     // MARK: Target
 
     /// Batches are replayed: how far the copy follows the log. Its lag is counted here.

@@ -23,7 +23,7 @@ extension SourceMachine {
 
     mutating func prepareRelease(_ departing: Departing, now: Timestamp, _ effects: inout MoveEffects) {
         state = .releasing(departing)
-        phaseDeadline = now + environment.budgets.prepare
+        phaseDeadline = now + environment.budgets.journal
         retry.stop()
         enter(.cutover, now: now, &effects)
         record.write(.released(attempt.order, epoch: attempt.epoch), about: attempt, &effects)
@@ -40,7 +40,7 @@ extension SourceMachine {
         do throws(CryptoFailure) {
             let signed = try HandOverProofs.sign(release, hash: hash, daemon: daemon.keypair, node: environment.identity)
             state = .released(Released(departing: departing, release: signed, hash: hash))
-            phaseDeadline = now + environment.budgets.replay(attempt.order.mode) + environment.budgets.prepare
+            standStill(until: now + environment.budgets.replay(attempt.order.mode) + environment.budgets.prepare, now: now)
             retry.start(now)
             effects.send(.release(signed), about: attempt, to: .target)
         } catch {
@@ -89,7 +89,7 @@ extension SourceMachine {
                 released: released, commit: CutoverNotify(release: released.hash, envelope: envelope.bytes),
                 moved: try HandOverProofs.sign(moved, daemon: keypair))
             state = .committing(committed)
-            stopTimers()
+            awaitJournal(now)
             if environment.lacks(.commitBeforeKey) { effects.send(.cutoverNotify(committed.commit), about: attempt, to: .target) }
             record.write(.committed(released.release, committed.commit, committed.moved), about: attempt, &effects)
         } catch {
@@ -103,7 +103,7 @@ extension SourceMachine {
             HandOverProofs.isValid(take, crypto: environment.crypto) || environment.lacks(.takeProof)
         else { return .unproven }
         state = .taking(committed, take)
-        stopTimers()
+        awaitJournal(now)
         record.write(.taken(take, committed.moved), about: attempt, &effects)
         return .taken
     }

@@ -97,7 +97,8 @@ extension SourceMachine {
         state = .streaming(streaming)
         progress.totalByteCount = summary.byteCount
         progress.advance(to: summary.byteCount, now: now)
-        phaseDeadline = now + environment.budgets.restore
+        let deadline = now + environment.budgets.restore
+        if streaming.frozen.stopped == nil { phaseDeadline = deadline } else { standStill(until: deadline, now: now) }
         enter(.restore, now: now, &effects)
         advanceIfRestored(now: now, &effects)
     }
@@ -133,7 +134,10 @@ extension SourceMachine {
         isReplaying = false
         shipLogAgain(&effects)
         switch state {
-        case .following, .stopping: effects.send(.status, about: attempt, to: .target)
+        case .following(let following):
+            effects.send(.status, about: attempt, to: .target)
+            if let log, peer.bootID == following.targetBoot { decide(following, log, now: now, &effects) }
+        case .stopping: effects.send(.status, about: attempt, to: .target)
         default: break
         }
     }
@@ -144,8 +148,13 @@ extension SourceMachine {
         guard attempt.plays(node, .target) else { return }
         isTargetConnected = false
         guard isStandingStill, connectedDeadline == nil, let deadline = phaseDeadline else { return }
-        connectedDeadline = deadline
-        phaseDeadline = min(deadline, now + environment.budgets.reconnect)
+        standStill(until: deadline, now: now)
+    }
+
+    /// Everything is with the target; one that is gone is given no longer than it takes to dial again.
+    mutating func standStill(until deadline: Timestamp, now: Timestamp) {
+        connectedDeadline = isTargetConnected ? nil : deadline
+        phaseDeadline = isTargetConnected ? deadline : min(deadline, now + environment.budgets.reconnect)
     }
 
     /// Whether everything is with the target, before the commit.
@@ -193,6 +202,8 @@ extension SourceMachine {
             if environment.lacks(.doubtWithoutTimer) { return resumeAfterCommit(FailureReason(.phaseTimeout), now: now, &effects) }
             effects.actions.append(.inDoubt(attempt.migration, .source, FailureReason(.phaseTimeout, stall(now))))
             sendProgress(now: now, &effects)
+        case .committing, .taking, .resuming:
+            effects.actions.append(.inDoubt(attempt.migration, .source, FailureReason(.phaseTimeout, stall(now))))
         case .abandoned: close()
         case .following(let following): catchUpBudgetSpent(following, now: now, &effects)
         default:

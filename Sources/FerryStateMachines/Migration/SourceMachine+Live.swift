@@ -77,11 +77,17 @@ extension SourceMachine {
     }
 
     /// Stops the daemon when nothing is left to replay, or when what is left fits the pause budget and waiting makes it no shorter.
-    private mutating func decide(
+    mutating func decide(
         _ following: Following, _ status: MoveLogStatus, now: Timestamp, _ effects: inout MoveEffects
     ) {
         let pause = status.isCaughtUp ? environment.budgets.handshake : status.catchUp + environment.budgets.handshake
         var following = following
+        // Nobody would take over from a daemon that stops now; it serves until the target is back, or is given up.
+        guard isTargetConnected else {
+            following.fitsSince = nil
+            state = .following(following)
+            return
+        }
         if !status.isCaughtUp {
             following.fitsSince = pause <= pauseBudget ? following.fitsSince ?? now : nil
             state = .following(following)
@@ -94,6 +100,18 @@ extension SourceMachine {
         state = .stopping(following)
         phaseDeadline = now + environment.budgets.fence
         effects.actions.append(.fence(attempt.migration, daemon: attempt.order.daemon, epoch: attempt.epoch))
+    }
+
+    /// The log has no room, and before the copy is at the target nobody makes any: the daemon would take nothing in until then.
+    mutating func logFull(now: Timestamp, _ effects: inout MoveEffects) {
+        let frozen: Frozen
+        switch state {
+        case .opening(let opening): frozen = opening
+        case .streaming(let streaming): frozen = streaming.frozen
+        default: return
+        }
+        guard frozen.stopped == nil else { return }
+        abandon(FailureReason(.notConverging, "the log is full before the copy is at the target"), now: now, &effects)
     }
 
     /// The log did not converge in time: slows intake, or lets the daemon be.

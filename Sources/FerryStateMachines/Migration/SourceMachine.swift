@@ -224,8 +224,7 @@ struct SourceMachine: ~Copyable {
         else { return }
         guard committed.surrender == nil else { return closeIfSurrendered() }
         state = .resuming(committed, reason)
-        phaseDeadline = nil
-        retry.stop()
+        awaitJournal(now)
         record.write(.resumed(epoch: next, reason), about: attempt, &effects)
     }
 
@@ -249,6 +248,12 @@ struct SourceMachine: ~Copyable {
 
     mutating func stopTimers() {
         phaseDeadline = nil
+        retry.stop()
+    }
+
+    /// Waits for a record without which nothing more may be said; a journal that never answers is reported, and waited for.
+    mutating func awaitJournal(_ now: Timestamp) {
+        phaseDeadline = now + environment.budgets.take
         retry.stop()
     }
 

@@ -68,6 +68,8 @@ final class MoveWorld {
     var onSend: ((PeerMessage, Endpoint, Endpoint) -> Void)?
     /// Migration messages that the network always loses.
     var drop: ((FerryMessage.Body) -> Bool)?
+    /// Links that lose everything.
+    var isCut: ((Endpoint, Endpoint) -> Bool)?
     /// How many messages of each case were sent.
     var sentKinds: [String: Int] = [:]
     /// What every owner has said it accepted, by emitter.
@@ -108,7 +110,7 @@ final class MoveWorld {
     func send(_ message: PeerMessage, from: Endpoint, to: Endpoint) {
         sentKinds[message.kind, default: 0] += 1
         onSend?(message, from, to)
-        if isDropped(message) { return }
+        if isDropped(message) || isCut?(from, to) == true { return }
         guard !chance(faults.lossPercent) else { return }
         let frame = Frame(from: from, fromBoot: boot(of: from), to: to, toBoot: boot(of: to), message: message)
         schedule(after: delay(faults.maximumDelay), .frame(frame))
