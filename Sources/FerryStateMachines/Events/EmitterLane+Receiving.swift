@@ -29,17 +29,19 @@ extension EmitterLane {
             guard node == belief.node || phase == .discovering || belief.node == nil else { return }
             // A day is longer than every move and keeps the sum in range.
             let interval = min(Duration.nanoseconds(Int64(clamping: retryAfter)), .seconds(86_400))
-            hold(until: now + min(max(interval, .milliseconds(1)), limits.retry.upperBound), by: node)
+            hold(until: now + min(max(interval, .milliseconds(1)), limits.retry.upperBound))
         case .moved(let moved):
             follow(moved, crypto: crypto)
         case .notHere:
             guard node == belief.node, phase != .discovering, defect != .discovery else { return }
-            attemptCount = max(attemptCount, 1)
-            phase = .discovering
-            helloIsDue = true
-            retryAt = nil
+            seek()
         case .violation:
             guard node == belief.node else { return }
+            // Of a daemon's lane a hint of its former owner proves nothing: whom it names cannot end what the daemon has promised.
+            guard chain != nil || belief.epoch > .none else {
+                if phase != .discovering { seek() }
+                return
+            }
             fail(.violation, "the owner refuses the lane")
         case .unproven:
             // Everything in flight is answered alike; one hello answers them all.
@@ -51,6 +53,13 @@ extension EmitterLane {
         case .hello, .event:
             return
         }
+    }
+
+    private mutating func seek() {
+        attemptCount = max(attemptCount, 1)
+        phase = .discovering
+        helloIsDue = true
+        retryAt = nil
     }
 
     /// Whether an answer counts, taking over the pair that it proves when it is newer.
@@ -158,8 +167,8 @@ extension EmitterLane {
         if sentCount > 0 { arm(now) }
     }
 
-    private mutating func hold(until: Timestamp, by node: NodeKey) {
-        if belief.node == nil { belief.node = node }
+    /// Whoever says so has proven nothing, so the belief stays what it is.
+    private mutating func hold(until: Timestamp) {
         // Everything that was in flight is answered with a hold of its own; the first one counts.
         silentSince = nil
         if case .held = phase { return }

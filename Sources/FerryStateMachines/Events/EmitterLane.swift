@@ -177,11 +177,14 @@ public struct EmitterLane: ~Copyable {
         shownTo = nil
         silentSince = nil
         attemptCount = 0
-        if case .held = phase { phase = acknowledged == nil ? .opening : .open }
+        if case .held = phase { phase = startingPhase }
         retryAt = nil
         isProbing = false
         rewind()
     }
+
+    /// Where a lane goes on after a wait: with events where it knows to whom, else with a hello to everyone.
+    var startingPhase: Phase { acknowledged == nil || belief.node == nil ? .opening : .open }
 
     /// The oldest message that is due, or nil; never blocks on an acknowledgement, so events are pipelined.
     public mutating func nextTransmission(now: Timestamp) -> LaneTransmission? {
@@ -275,7 +278,7 @@ public struct EmitterLane: ~Copyable {
     }
 
     mutating func resumeAfterHold() {
-        phase = acknowledged == nil ? .opening : .open
+        phase = startingPhase
         retryAt = nil
         isProbing = true
         rewind()

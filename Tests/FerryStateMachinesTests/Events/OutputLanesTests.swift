@@ -195,6 +195,38 @@ import Testing
         #expect(world.now - start >= .seconds(30) && world.now - start < .seconds(40))
     }
 
+    @Test("a node that has proven nothing ends no lane, whether it says hold first or a hint names it")
+    func strangers() throws {
+        let world = try OutputLaneWorld(seed: 16)
+        let emitter = try world.spawn(on: 0)
+        let receiver = try world.spawn(on: 1)
+        let stranger = world.nodes[2]
+        func say(_ bodies: [LaneMessage.Body], _ lanes: inout OutputLanes) -> [CausalEvent] {
+            bodies.compactMap { lanes.receive($0, from: receiver.origin, node: stranger, crypto: world.crypto, now: world.now) }
+        }
+        let hold = LaneMessage.Body.hold(migration: MigrationID(rawValue: .zero), retryAfterNanoseconds: 1_000_000)
+        try world.perform([OutputOperation(.deliver(receiver.origin), payload: payload(0))], by: emitter)
+        #expect(say([hold, .violation, .notHere], &emitter.lanes).isEmpty)
+        try world.run { emitter.lanes.waitingCount == 0 }
+        #expect(receiver.processed == [payload(0)])
+        // Whoever has proven itself may.
+        try world.perform([OutputOperation(.deliver(receiver.origin), payload: payload(1))], by: emitter)
+        var header = try world.header(of: emitter)
+        let ended = emitter.lanes.receive(.violation, from: receiver.origin, node: receiver.node, crypto: world.crypto, now: world.now)
+        #expect(ended?.content == .laneEnded)
+        // Restored, the hint that came along has proven nothing yet, and none at all is no dead end.
+        for hints in [[OwnerHint(daemon: receiver.origin, node: stranger, epoch: .first, address: "")], []] {
+            header.ownerHints = hints
+            emitter.lanes = try OutputLaneWorld.restored(header)
+            emitter.lanes.resume(under: try LaneCredential(signing: emitter.key, epoch: .first, node: emitter.node))
+            world.pump(emitter)
+            #expect(say([hold, .violation, .notHere], &emitter.lanes).isEmpty)
+            #expect(emitter.lanes.waitingCount == 1)
+            try world.run { emitter.lanes.waitingCount == 0 }
+            #expect(receiver.processed == [payload(0), payload(1)])
+        }
+    }
+
     @Test("an idle lane is forgotten, and goes on where the receiver knows it to be")
     func reclaimed() throws {
         let world = try OutputLaneWorld(seed: 14)
