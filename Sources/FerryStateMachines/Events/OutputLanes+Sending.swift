@@ -169,12 +169,28 @@ extension OutputLanes {
         guard let index = index(of: sequence) else { return }
         referenceCount -= 1
         outputs[index].references -= 1
-        // Records in the middle stay until those before them have gone too; they no longer count.
-        if outputs[index].references == 0 { outputByteCount -= outputs[index].byteCount }
+        guard outputs[index].references == 0 else { return }
+        outputByteCount -= outputs[index].byteCount
+        goneCount += 1
         while let first = outputs.first, first.references == 0 {
             outputs.removeFirst()
             events.removeFirst()
+            goneCount -= 1
         }
+        if goneCount > 64, goneCount * 2 > outputs.count { compact() }
+    }
+
+    /// Removes what has gone behind an output that one receiver has not taken in for long, while the others have.
+    private mutating func compact() {
+        var keptOutputs: Deque<Record> = []
+        var keptEvents: Deque<CausalEvent> = []
+        for index in outputs.indices where outputs[index].references > 0 {
+            keptOutputs.append(outputs[index])
+            keptEvents.append(events[index])
+        }
+        outputs = keptOutputs
+        events = keptEvents
+        goneCount = 0
     }
 
     func index(of sequence: UInt64) -> Int? {

@@ -48,6 +48,8 @@ public struct OutputLanes: ~Copyable {
     /// Events of these outputs, in the same order.
     var events: Deque<CausalEvent> = []
     var outputByteCount = 0
+    /// Records that no lane waits for any more, but one before them is waited for.
+    var goneCount = 0
     var referenceCount = 0
     /// Bytes of the bindings as a snapshot carries them.
     var bindingByteCount = DaemonBindings.emptyByteCount
@@ -105,6 +107,9 @@ public struct OutputLanes: ~Copyable {
 
     /// Outputs that wait for their acknowledgement, counted once per receiver.
     public var waitingCount: Int { referenceCount }
+
+    /// Outputs that are kept, waited for or not: memory, and bounded by twice what waits.
+    package var keptCount: Int { outputs.count }
 
     /// Whether the daemon may take in another input.
     ///

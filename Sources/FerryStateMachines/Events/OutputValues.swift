@@ -51,13 +51,14 @@ public struct OutputLimits: Hashable, Sendable {
     public var answerOutputCount: Int
     /// Lanes that are kept.
     public var laneCount: Int
-    /// Timers of each lane, and how long a receiver is sought before it is given up.
+    /// Timers of each lane, and how long a receiver is sought before it is given up: the longest partition over which nothing that a daemon
+    /// has promised is lost, and the longest time for which one dead receiver can stop the daemon. Nil for ever.
     public var lane: EmitterLimits
 
     /// Sets the bounds; the defaults fill the snapshot's header, so that larger ones make daemons that cannot move.
     public init(
         windowByteCount: Int = 64 << 10, windowOutputCount: Int = 2_048, answerByteCount: Int = 160 << 10, answerOutputCount: Int = 4_096,
-        laneCount: Int = WireLimits.outputLaneCount, lane: EmitterLimits = EmitterLimits(searchTime: .seconds(30))
+        laneCount: Int = WireLimits.outputLaneCount, lane: EmitterLimits = EmitterLimits(searchTime: .seconds(86_400))
     ) {
         self.windowByteCount = windowByteCount
         self.windowOutputCount = windowOutputCount

@@ -183,6 +183,54 @@ import Testing
         #expect(inputs.map(\.content) == [.acknowledged, .laneEnded])
     }
 
+    @Test("a partition of almost a day drops nothing that was promised; a day without any answer ends the lane and its subscription")
+    func partition() throws {
+        let world = try OutputLaneWorld(seed: 17)
+        let publisher = try world.spawn(on: 0)
+        let subscriber = try world.spawn(on: 1)
+        let day = Duration.seconds(86_400)
+        func pass(_ time: Duration) -> [CausalEvent] {
+            var ended: [CausalEvent] = []
+            let end = world.now + time
+            while let deadline = publisher.lanes.nextDeadline, deadline < end {
+                world.now = max(world.now, deadline)
+                ended += publisher.lanes.deadlineReached(now: world.now)
+                world.pump(publisher)
+                world.frames = []
+            }
+            world.now = max(world.now, end)
+            return ended
+        }
+        try world.perform([OutputOperation(.subscribe(channel, of: publisher.origin))], by: subscriber)
+        try world.run { !publisher.lanes.bindings.roster.isEmpty }
+        for number in 0..<3 { try world.perform([OutputOperation(.publish(channel), payload: payload(number))], by: publisher) }
+        world.frames = []
+        #expect(pass(day - .seconds(10)).isEmpty)
+        try world.run { publisher.lanes.waitingCount == 0 }
+        #expect(subscriber.processed == (0..<3).map(payload))
+        #expect(publisher.lanes.bindings.roster.subscribers(of: channel) == [subscriber.origin])
+        try world.perform([OutputOperation(.publish(channel), payload: payload(3))], by: publisher)
+        world.frames = []
+        #expect(pass(day + .seconds(60)).map(\.content) == [.laneEnded])
+        #expect(publisher.lanes.bindings.roster.isEmpty)
+    }
+
+    @Test("one receiver that takes nothing in does not keep what the others have taken in")
+    func compaction() throws {
+        let world = try OutputLaneWorld(seed: 18)
+        let emitter = try world.spawn(on: 0)
+        let receiver = try world.spawn(on: 1)
+        try world.perform([OutputOperation(.deliver(OriginHash(rawValue: 99)), payload: payload(0))], by: emitter)
+        for number in 0..<1_000 {
+            try world.perform([OutputOperation(.deliver(receiver.origin), payload: payload(number))], by: emitter)
+            try world.run { emitter.lanes.waitingCount == 1 }
+            let keptCount = emitter.lanes.keptCount
+            #expect(keptCount <= 2 + 65)
+        }
+        #expect(receiver.processed == (0..<1_000).map(payload))
+        #expect(emitter.lanes.states.map(\.unacknowledged.count).sorted() == [0, 1])
+    }
+
     @Test("a receiver that nobody owns is given up, so that it does not stop the daemon for ever")
     func unreachable() throws {
         let world = try OutputLaneWorld(seed: 13)
