@@ -25,9 +25,12 @@ struct TransferHistory: Sendable {
     func predict(_ description: DaemonDescription) -> DaemonDescription {
         var description = description
         let byteCount = Double(description.predictedByteCount)
-        description.predictedWireByteCount = UInt64(byteCount * wireShare)
-        description.predictedDurationNanoseconds = UInt64(Self.setUpNanoseconds + byteCount / max(bytesPerSecond, 1) * 1e9)
-        description.predictedPauseNanoseconds = UInt64(pauseNanoseconds)
+        description.predictedWireByteCount = Self.whole(byteCount * wireShare)
+        description.predictedDurationNanoseconds = Self.whole(Self.setUpNanoseconds + byteCount / max(bytesPerSecond, 1) * 1e9)
+        description.predictedPauseNanoseconds = Self.whole(pauseNanoseconds)
         return description
     }
+
+    /// What a daemon says of itself may be any number; above 10¹⁸ all are the same.
+    private static func whole(_ value: Double) -> UInt64 { UInt64(max(0, min(value, 1e18))) }
 }
