@@ -48,6 +48,12 @@ extension DaemonHost {
 
     // MARK: Held lanes
 
+    /// Lets a daemon that introduces itself wait while its credential would find no room in the log; nil when there is room.
+    func holdForLog(_ message: LaneMessage, isNode: Bool) -> LaneMessage.Body? {
+        guard let live, !isNode, case .hello = message.body, case .active = ownership.standing, !live.hasRoom else { return nil }
+        return ownership.holdForRoom(message.emitter).reply
+    }
+
     /// Tells everyone who was asked to wait where the daemon stands now; a message that does not get through is made up for by the
     /// emitter's own timer.
     func tellHeld() {

@@ -81,7 +81,9 @@ actor DaemonHost {
     ///   - isNode: whether the emitter is `node` itself, and no daemon.
     ///   - path: where the emitter is told once a hold is over.
     func receive(_ message: LaneMessage, from node: NodeKey, isNode: Bool, replyingTo path: LaneReplyPath) -> LaneMessage.Body? {
-        let answer = objection(to: message, from: node, isNode: isNode) ?? answer(message, isNode: isNode)
+        let answer =
+            holdForLog(message, isNode: isNode)
+            ?? objection(to: message, from: node, isNode: isNode) ?? answer(message, isNode: isNode)
         if case .hold = answer, heldPaths.count < WireLimits.cursorCount || heldPaths[message.emitter] != nil {
             heldPaths[message.emitter] = path
         }
