@@ -11,6 +11,8 @@ final class DaemonTable: Sendable {
         var hosts: [OriginHash: DaemonHost] = [:]
         var restored: [OriginHash: DaemonHost] = [:]
         var stubs: [OriginHash] = []
+        /// Those of the restored ones that follow a daemon which serves elsewhere.
+        var following: Set<OriginHash> = []
     }
 
     private let state = Mutex(State())
@@ -48,23 +50,35 @@ final class DaemonTable: Sendable {
         }
     }
 
-    /// A restored daemon answers `hold` on its lanes, before a stub of its former life here would redirect.
+    /// A restored daemon answers `hold` on its lanes, before a stub of its former life here would redirect to who has stopped.
     ///
     /// Of two copies the later one answers; only the one that the source hands over to is ever activated.
     ///
+    /// - Parameter isFollowing: whether the daemon serves elsewhere meanwhile; then a stub goes on redirecting to it, until
+    ///   ``awaitHandOver(_:)``.
     /// - Returns: false when the daemon is owned here.
-    func standBy(_ host: DaemonHost) -> Bool {
+    func standBy(_ host: DaemonHost, isFollowing: Bool = false) -> Bool {
         state.withLock { state in
             if state.hosts[host.origin] != nil, !state.stubs.contains(host.origin) { return false }
             state.restored[host.origin] = host
+            if isFollowing { state.following.insert(host.origin) } else { state.following.remove(host.origin) }
             return true
+        }
+    }
+
+    /// The daemon has stopped elsewhere: from here on nobody serves, and its copy here is the next who may.
+    func awaitHandOver(_ host: DaemonHost) {
+        state.withLock { state in
+            if state.restored[host.origin] === host { state.following.remove(host.origin) }
         }
     }
 
     /// Forgets a restored daemon.
     func standDown(_ host: DaemonHost) {
         state.withLock { state in
-            if state.restored[host.origin] === host { state.restored[host.origin] = nil }
+            guard state.restored[host.origin] === host else { return }
+            state.restored[host.origin] = nil
+            state.following.remove(host.origin)
         }
     }
 
@@ -72,6 +86,7 @@ final class DaemonTable: Sendable {
     func activate(_ host: DaemonHost) {
         state.withLock { state in
             state.restored[host.origin] = nil
+            state.following.remove(host.origin)
             state.stubs.removeAll { $0 == host.origin }
             state.hosts[host.origin] = host
         }
@@ -86,8 +101,13 @@ final class DaemonTable: Sendable {
         }
     }
 
-    fileprivate func answering(_ origin: OriginHash) -> DaemonHost? {
-        state.withLock { $0.restored[origin] ?? $0.hosts[origin] }
+    /// Who speaks for a daemon on its lanes; nil when nobody here knows it.
+    func answering(_ origin: OriginHash) -> DaemonHost? {
+        state.withLock { state in
+            // While the daemon serves elsewhere, its copy could only make emitters wait whom the stub sends there.
+            if state.following.contains(origin), let stub = state.hosts[origin] { return stub }
+            return state.restored[origin] ?? state.hosts[origin]
+        }
     }
 }
 

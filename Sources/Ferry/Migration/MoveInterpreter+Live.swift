@@ -72,6 +72,13 @@ extension MoveInterpreter {
         }
     }
 
+    /// A log that nobody follows yet has no more room after it is full.
+    func reportFullLogs(_ now: Timestamp) {
+        for (migration, departure) in departing where departure.pump == nil && !departure.move.hasRoom {
+            dispatcher.logFull(migration, now: now, wallClock: WallClock.nanoseconds)
+        }
+    }
+
     func stopShipping(_ migration: MigrationID) {
         guard let departure = departing.removeValue(forKey: migration) else { return }
         departure.pump?.cancel()
@@ -169,6 +176,7 @@ extension MoveInterpreter {
             switch step {
             case .batch(let batch): await replay(batch, migration, host)
             case .inspection:
+                core.table.awaitHandOver(host)
                 let facts = await host.inspect(epoch: snapshot.epoch, createdAt: snapshot.createdAt)
                 await report { $0.inspected(migration, .success(facts), now: $1, wallClock: $2) }
             }

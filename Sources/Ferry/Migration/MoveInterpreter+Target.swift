@@ -109,7 +109,7 @@ extension MoveInterpreter {
             await report { $0.restoreFailed(migration, reason, now: $1, wallClock: $2) }
             return
         }
-        guard core.table.standBy(host) else {
+        guard core.table.standBy(host, isFollowing: arrivals[migration]?.request.order.mode == .live) else {
             await host.release()
             let reason = FailureReason(.alreadyMigrating, "the daemon is here already")
             return await report { $0.restoreFailed(migration, reason, now: $1, wallClock: $2) }
