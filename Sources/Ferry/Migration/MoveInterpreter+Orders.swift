@@ -19,6 +19,7 @@ extension MoveInterpreter {
     ///
     /// - Throws: the reason of whoever refuses.
     func plan(_ order: MoveOrder) async throws(FailureReason) -> PlanResult {
+        try checkRunning()
         try dispatcher.plan(order, now: core.now, wallClock: WallClock.nanoseconds)
         let result = await withCheckedContinuation { continuation in
             plans[order.migration] = continuation

@@ -32,6 +32,8 @@ actor MoveInterpreter {
     var successors: [MigrationID: MigrationID] = [:]
     var plans: [MigrationID: CheckedContinuation<Result<PlanResult, FailureReason>, Never>] = [:]
     private var isDraining = false
+    /// Whoever asks from here on would wait for ever.
+    private var isShutDown = false
     private var timer: LinkTimer?
     private var armed = Timestamp.distantFuture
 
@@ -43,6 +45,8 @@ actor MoveInterpreter {
         let span: any Span
         var transferStartedAt: Timestamp?
         var confirmation: Confirmation?
+        /// How long intake was held while the daemon served, where this node is the source.
+        var longestHold = Duration.zero
     }
 
     /// A move that the source has closed, until the target says that it is active: a report never comes before the daemon serves.
@@ -83,12 +87,15 @@ actor MoveInterpreter {
         await drain()
     }
 
+    /// Of a session that the peer has replaced meanwhile nothing is lost.
     func sessionLost(_ node: NodeKey) async {
+        guard core.sessions.existing(node) == nil else { return }
         dispatcher.sessionLost(node, now: core.now, wallClock: WallClock.nanoseconds)
         await drain()
     }
 
     func order(_ order: MoveOrder) async throws(FailureReason) -> MigrationHandle {
+        try checkRunning()
         let now = core.now
         let handle = MigrationHandle(migration: order.migration) { [weak self] in
             Task { await self?.cancel(order.migration) }
@@ -104,6 +111,11 @@ actor MoveInterpreter {
         }
         await drain()
         return handle
+    }
+
+    /// - Throws: `.notReady` once the node has gone down.
+    func checkRunning() throws(FailureReason) {
+        guard !isShutDown else { throw FailureReason(.notReady, "the node shuts down") }
     }
 
     @discardableResult
@@ -134,7 +146,7 @@ actor MoveInterpreter {
 
     private func rearm() {
         var deadline = dispatcher.nextDeadline
-        if !orders.isEmpty || !departures.isEmpty || !arrivals.isEmpty {
+        if !orders.isEmpty || !departures.isEmpty || !arrivals.isEmpty || !departing.isEmpty {
             let tick = core.now + Self.progressInterval
             deadline = min(deadline ?? tick, tick)
         }
@@ -149,6 +161,7 @@ actor MoveInterpreter {
         for (migration, departure) in departures {
             dispatcher.streamProgress(migration, byteCount: departure.progress.byteCount, now: now)
         }
+        reportFullLogs(now)
         for (migration, arrival) in arrivals {
             dispatcher.restoreProgress(migration, byteCount: arrival.progress.byteCount, now: now)
         }
@@ -240,6 +253,7 @@ actor MoveInterpreter {
 
     /// Ends everything that runs for moves; the node goes down.
     func shutDown() {
+        isShutDown = true
         timer?.cancel()
         timer = nil
         armed = .zero
