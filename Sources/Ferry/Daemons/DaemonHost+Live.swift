@@ -84,7 +84,7 @@ extension DaemonHost {
 
     private func replay(_ input: LoggedInput) throws(FailureReason) {
         let link = input.event.link
-        if replayHostInput(input.event) {
+        if try replayHostInput(input.event) {
             _ = follower.replayed(input.event, outcome: input.outcome, expected: input.outcome)
             return
         }

@@ -14,6 +14,7 @@ struct OutputPlane: ~Copyable {
     /// Whether the carrier has taken over sending until nothing is left.
     var isCarrying = false
     var isRegistered = false
+    var endedReceiverCount: UInt64 = 0
     var reclaimedAt = Timestamp.zero
 
     init(daemon: OriginHash, limits: OutputLimits) {
@@ -65,6 +66,7 @@ extension DaemonHost {
     ///
     /// - Returns: why the answer does not count, if it does not.
     func take(_ event: CausalEvent) -> (any Error)? {
+        keepProof(of: event.link.origin)
         // Whatever comes of it: a copy starts from the lanes that have a cursor.
         horizon.insert(event.link.origin)
         switch plane.lanes.take(event) {
@@ -97,16 +99,29 @@ extension DaemonHost {
     }
 
     /// Does what an input of the host did at the source, if it is one.
-    func replayHostInput(_ input: CausalEvent) -> Bool {
+    ///
+    /// - Throws: `.protocolViolation` when the log has brought more than any source keeps: a copy's memory is bounded by the wire's limits.
+    func replayHostInput(_ input: CausalEvent) throws(FailureReason) -> Bool {
         switch input.content {
         case .acknowledged, .laneEnded:
             plane.lanes.replay(input)
             return true
         case .credential:
-            plane.fence.replay(input)
+            guard plane.fence.replay(input) else {
+                throw FailureReason(.protocolViolation, "the log proves the epochs of more emitters than there can be lanes")
+            }
             return true
-        case .data, .subscribe, .unsubscribe, .published: return false
+        case .data, .subscribe, .unsubscribe, .published:
+            guard plane.lanes.canTravel else {
+                throw FailureReason(.protocolViolation, "the log makes the copy keep more outputs than travel with a daemon")
+            }
+            return false
         }
+    }
+
+    /// What an emitter has proven travels from its first event on.
+    private func keepProof(of emitter: OriginHash) {
+        if let input = plane.fence.keep(emitter) { log(input) }
     }
 
     private func log(_ input: CausalEvent) {
@@ -196,6 +211,7 @@ extension DaemonHost {
     private func take(laneInput input: CausalEvent) {
         log(input)
         guard input.content == .laneEnded else { return }
+        plane.endedReceiverCount += 1
         context.metrics.failedDeliveries.increment()
         context.logger.warning(
             "outputs have no receiver any more", metadata: ["daemon": "\(origin)", "receiver": "\(input.link.origin)"])

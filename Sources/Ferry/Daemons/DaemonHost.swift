@@ -238,7 +238,7 @@ actor DaemonHost {
             }
         return DaemonStatus(
             origin: origin, entity: entity, kind: kind, epoch: ownership.epoch, standing: standing, processedEventCount: processedCount,
-            failedEventCount: failedCount)
+            failedEventCount: failedCount, waitingOutputCount: plane.lanes.waitingCount, endedReceiverCount: plane.endedReceiverCount)
     }
 }
 

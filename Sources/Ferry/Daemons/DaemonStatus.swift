@@ -28,6 +28,10 @@ public struct DaemonStatus: Sendable, Hashable {
     public var processedEventCount: UInt64
     /// Events of which `process` threw.
     public var failedEventCount: UInt64
+    /// Outputs that wait for their receivers, counted once per receiver; many of them stop the daemon's intake.
+    public var waitingOutputCount: Int
+    /// Receivers that were given up on this node, with their subscriptions and what waited for them.
+    public var endedReceiverCount: UInt64
 }
 
 /// The state of a daemon in one number, to compare two of them.

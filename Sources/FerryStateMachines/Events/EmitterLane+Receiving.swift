@@ -12,6 +12,7 @@ extension EmitterLane {
         switch answer {
         case .welcome(let cursor, let epoch):
             guard believe(node, epoch) else { return }
+            refuse(now)
             open(cursor: cursor, epoch: epoch, now: now)
         case .acknowledgement(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
@@ -27,6 +28,7 @@ extension EmitterLane {
             sentCount = 0
         case .hold(_, let retryAfter):
             guard node == belief.node || phase == .discovering || belief.node == nil else { return }
+            refuse(now)
             // A day is longer than every move and keeps the sum in range.
             let interval = min(Duration.nanoseconds(Int64(clamping: retryAfter)), .seconds(86_400))
             hold(until: now + min(max(interval, .milliseconds(1)), limits.retry.upperBound))
@@ -53,6 +55,13 @@ extension EmitterLane {
         case .hello, .event:
             return
         }
+    }
+
+    /// Silence between two answers counts for no more than the longest interval between repetitions: a partition is nobody's doing.
+    private mutating func refuse(_ now: Timestamp) {
+        guard !waiting.isEmpty else { return }
+        if let refusedAt, refusedAt < now { refusedFor += min(now - refusedAt, limits.retry.upperBound) }
+        refusedAt = now
     }
 
     private mutating func seek() {
@@ -148,6 +157,8 @@ extension EmitterLane {
         guard let known = acknowledged, cursor >= known, cursor <= lastSequence else { return }
         acknowledgedEpoch = epoch
         guard cursor > known else { return }
+        refusedFor = .zero
+        refusedAt = nil
         acknowledged = cursor
         regressionCount = 0
         isProbing = false

@@ -62,6 +62,9 @@ public struct EmitterLane: ~Copyable {
     var shownTo: NodeKey?
     /// Since when nobody has answered.
     var silentSince: Timestamp?
+    /// For how long the receiver has answered without taking anything in, and its last such answer.
+    var refusedFor = Duration.zero
+    var refusedAt: Timestamp?
     /// The highest sequence known to be processed; nil until the lane has been welcomed once.
     var acknowledged: UInt64?
     var lastSequence: UInt64 = 0

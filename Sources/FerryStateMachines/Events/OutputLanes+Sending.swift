@@ -61,7 +61,9 @@ extension OutputLanes {
         guard credential != nil, let slot = slots[destination] else { return nil }
         let before = slot.lane.acknowledged
         slot.lane.receive(answer, from: node, crypto: crypto, now: now)
-        if slot.lane.failure != nil { return end(destination) }
+        // Whom the daemon has chosen itself may keep it waiting; who has chosen the daemon may not stop it for ever.
+        let isRefusing = slot.lane.refusedFor >= limits.refusalTime && bindings.roster.contains(destination)
+        if slot.lane.failure != nil || isRefusing { return end(destination) }
         makeReady(destination, slot)
         guard let cursor = slot.lane.acknowledged, cursor != before ?? 0 else { return nil }
         release(slot, through: cursor)

@@ -66,10 +66,10 @@ public struct OutputLanes: ~Copyable {
 
     /// Goes on with what a snapshot lists; suspended.
     ///
-    /// - Returns: nil when the bindings are malformed or there are more lanes than the cap.
+    /// - Returns: nil when the bindings are malformed or there are more lanes than the cap, those of subscribers included.
     public init?(restoring snapshot: SnapshotHeader, limits: OutputLimits = .init()) {
         guard let bindings = try? DaemonBindings(snapshotBytes: snapshot.bindings), let bindingByteCount = try? bindings.measured(),
-            snapshot.outputLanes.count <= limits.laneCount
+            Self.lanes(of: bindings, besides: Set(snapshot.outputLanes.map(\.subscriber))) <= limits.laneCount
         else { return nil }
         daemon = snapshot.entity.originHash
         self.limits = limits
@@ -119,6 +119,11 @@ public struct OutputLanes: ~Copyable {
         return outputByteCount <= factor * limits.windowByteCount && referenceCount <= factor * limits.windowOutputCount
     }
 
+    /// Whether what is kept could travel: so it is at every source that heeds ``hasRoom(forInputOfDaemon:)``, whatever its own limits are.
+    public var canTravel: Bool {
+        outputByteCount <= WireLimits.unacknowledgedByteCount && referenceCount <= WireLimits.unacknowledgedOutputCount
+    }
+
     /// Whether one answer stays within the limits; otherwise it counts as a throw, and nothing of it is performed.
     public func admits(_ operations: [OutputOperation]) -> Bool {
         var byteCount = 0
@@ -127,7 +132,7 @@ public struct OutputLanes: ~Copyable {
         var newLanes: Set<OriginHash> = []
         func address(_ destination: OriginHash) {
             count += 1
-            if slots[destination] == nil { newLanes.insert(destination) }
+            if slots[destination] == nil, !self.bindings.roster.contains(destination) { newLanes.insert(destination) }
         }
         for operation in operations {
             switch operation.kind {
@@ -143,7 +148,14 @@ public struct OutputLanes: ~Copyable {
             byteCount += 44 + operation.content.encodedByteCount + operation.payload.count
         }
         return byteCount <= limits.answerByteCount && count <= limits.answerOutputCount && bindings <= WireLimits.bindingsByteCount
-            && slots.count + newLanes.count <= limits.laneCount
+            && (newLanes.isEmpty || reservedLaneCount + newLanes.count <= limits.laneCount)
+    }
+
+    /// Lanes that there are, and those that a publication would open: every subscriber has one for sure, so that none makes it fail.
+    private var reservedLaneCount: Int { slots.count + bindings.roster.subscriberCount { slots[$0] == nil } }
+
+    private static func lanes(of bindings: DaemonBindings, besides lanes: Set<OriginHash>) -> Int {
+        lanes.count + bindings.roster.subscriberCount { !lanes.contains($0) }
     }
 
     // MARK: Outputs
@@ -193,6 +205,8 @@ public struct OutputLanes: ~Copyable {
         case .subscribe(let channel):
             if bindings.roster.contains(emitter, on: channel) { return .host }
             guard bindingByteCount + Self.rosterByteCount(channel) <= WireLimits.bindingsByteCount else { return .dropped }
+            let hasLane = slots[emitter] != nil || bindings.roster.contains(emitter)
+            guard hasLane || reservedLaneCount < limits.laneCount else { return .dropped }
             bindingByteCount += Self.rosterByteCount(channel)
             bindings.roster.insert(emitter, on: channel)
             return .host

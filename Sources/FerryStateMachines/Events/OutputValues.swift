@@ -51,6 +51,8 @@ public struct OutputLimits: Hashable, Sendable {
     public var answerOutputCount: Int
     /// Lanes that are kept.
     public var laneCount: Int
+    /// How long a subscriber may answer without taking anything in before its subscriptions end, and with them what waits for it.
+    public var refusalTime: Duration
     /// Timers of each lane, and how long a receiver is sought before it is given up: the longest partition over which nothing that a daemon
     /// has promised is lost, and the longest time for which one dead receiver can stop the daemon. Nil for ever.
     public var lane: EmitterLimits
@@ -58,13 +60,15 @@ public struct OutputLimits: Hashable, Sendable {
     /// Sets the bounds; the defaults fill the snapshot's header, so that larger ones make daemons that cannot move.
     public init(
         windowByteCount: Int = 64 << 10, windowOutputCount: Int = 2_048, answerByteCount: Int = 160 << 10, answerOutputCount: Int = 4_096,
-        laneCount: Int = WireLimits.outputLaneCount, lane: EmitterLimits = EmitterLimits(searchTime: .seconds(86_400))
+        laneCount: Int = WireLimits.outputLaneCount, refusalTime: Duration = .seconds(600),
+        lane: EmitterLimits = EmitterLimits(searchTime: .seconds(86_400))
     ) {
         self.windowByteCount = windowByteCount
         self.windowOutputCount = windowOutputCount
         self.answerByteCount = answerByteCount
         self.answerOutputCount = answerOutputCount
         self.laneCount = laneCount
+        self.refusalTime = refusalTime
         self.lane = lane
     }
 }

@@ -15,6 +15,8 @@ public struct Roster: Hashable, Sendable {
     }
 
     private var subscribers: [ChannelName: [OriginHash]] = [:]
+    /// On how many channels each of them is.
+    private var channelCounts: [OriginHash: Int] = [:]
     /// Subscriptions, over all channels.
     public private(set) var count = 0
 
@@ -32,6 +34,14 @@ public struct Roster: Hashable, Sendable {
         subscribers[channel]?.contains(subscriber) ?? false
     }
 
+    /// Whether it subscribes to any channel.
+    public func contains(_ subscriber: OriginHash) -> Bool { channelCounts[subscriber] != nil }
+
+    /// How many different subscribers satisfy a condition.
+    public func subscriberCount(where isCounted: (OriginHash) -> Bool) -> Int {
+        channelCounts.keys.reduce(into: 0) { count, subscriber in if isCounted(subscriber) { count += 1 } }
+    }
+
     /// Adds a subscription; harmless when it is there.
     public mutating func insert(_ subscriber: OriginHash, on channel: ChannelName) {
         var list = subscribers[channel] ?? []
@@ -39,6 +49,7 @@ public struct Roster: Hashable, Sendable {
         guard index == list.count || list[index] != subscriber else { return }
         list.insert(subscriber, at: index)
         subscribers[channel] = list
+        channelCounts[subscriber, default: 0] += 1
         count += 1
     }
 
@@ -46,12 +57,15 @@ public struct Roster: Hashable, Sendable {
     public mutating func remove(_ subscriber: OriginHash, from channel: ChannelName) {
         guard let index = subscribers[channel]?.firstIndex(of: subscriber) else { return }
         subscribers[channel]?.remove(at: index)
+        let channelCount = channelCounts[subscriber] ?? 1
+        channelCounts[subscriber] = channelCount > 1 ? channelCount - 1 : nil
         count -= 1
         if subscribers[channel]?.isEmpty == true { subscribers[channel] = nil }
     }
 
     /// Removes a subscriber from every channel.
     public mutating func removeAll(of subscriber: OriginHash) {
+        guard contains(subscriber) else { return }
         for channel in subscribers.keys.sorted() { remove(subscriber, from: channel) }
     }
 

@@ -189,6 +189,7 @@ final class OutputLaneWorld {
             if event.link.sequence <= cursor { return .acknowledgement(cursor: cursor, epoch: host.epoch) }
             if event.previous > cursor { return .gap(cursor: cursor, epoch: host.epoch) }
             if event.previous < cursor { return .violation }
+            _ = host.fence.keep(message.emitter)
             host.cursors[message.emitter] = event.link.sequence
             let input = CausalEvent(link: event.link, payload: event.payload, receivedAt: 0, content: event.content)
             if host.lanes.take(input) == .daemon { host.processed.append(event.payload) }
