@@ -13,6 +13,8 @@ final class LiveMove: Sendable {
     /// Signalled when a batch is due, and when the log is over.
     let changed = Signal()
     private let log = Mutex(MoveLog())
+    /// Changed only while `log` is locked.
+    private let holds = Mutex(HoldClock())
     private let over = Atomic(false)
     private let clock: NodeClock
 
@@ -34,7 +36,13 @@ final class LiveMove: Sendable {
     func append(_ event: CausalEvent, outcome: UInt64) {
         let now = clock.now
         // The pump wakes for a batch, not for an event.
-        wakePump { $0.append(event, outcome: outcome, now: now) }
+        wakePump(now: now) { $0.append(event, outcome: outcome, now: now) }
+    }
+
+    /// The longest time for which the log had no room, so that intake was held.
+    var longestHold: Duration {
+        let now = clock.now
+        return holds.withLock { $0.longest(now) }
     }
 
     /// The next batch to ship, nil when none is due; nil instead of both once the log is over.
@@ -47,17 +55,17 @@ final class LiveMove: Sendable {
     /// Forgets what the target has replayed; true when intake may go on that was held before.
     func acknowledge(through index: UInt64) -> Bool {
         let now = clock.now
-        return makeRoom { _ = $0.acknowledge(through: index, now: now) }
+        return makeRoom(now: now) { _ = $0.acknowledge(through: index, now: now) }
     }
 
     /// Slows intake to what the target follows.
-    func limit(byteCount: Int) -> Bool { makeRoom { $0.limit(byteCount: byteCount) } }
+    func limit(byteCount: Int) -> Bool { makeRoom(now: clock.now) { $0.limit(byteCount: byteCount) } }
 
     /// What was in flight was lost.
-    func rewind() { wakePump { $0.rewind() } }
+    func rewind() { wakePump(now: clock.now) { $0.rewind() } }
 
     /// The daemon has stopped: what is left is shipped without waiting for more.
-    func seal() { wakePump { $0.seal() } }
+    func seal() { wakePump(now: clock.now) { $0.seal() } }
 
     /// The move is over, or the daemon serves on without it.
     func finish() {
@@ -66,23 +74,47 @@ final class LiveMove: Sendable {
         copy.release()
     }
 
-    private func wakePump(_ body: (inout MoveLog) -> Void) {
+    private func wakePump(now: Timestamp, _ body: (inout MoveLog) -> Void) {
         let isDue = log.withLock { log in
+            let hadRoom = log.hasRoom
             body(&log)
+            note(hadRoom, log.hasRoom, now)
             return log.isBatchDue
         }
         if isDue { changed.signal() }
     }
 
-    private func makeRoom(_ body: (inout MoveLog) -> Void) -> Bool {
+    private func makeRoom(now: Timestamp, _ body: (inout MoveLog) -> Void) -> Bool {
         let (isFreed, isDue) = log.withLock { log in
             let hadRoom = log.hasRoom
             body(&log)
+            note(hadRoom, log.hasRoom, now)
             return (!hadRoom && log.hasRoom, log.isBatchDue)
         }
         if isDue { changed.signal() }
         return isFreed
     }
+
+    private func note(_ hadRoom: Bool, _ hasRoom: Bool, _ now: Timestamp) {
+        guard hadRoom != hasRoom else { return }
+        holds.withLock { if hasRoom { $0.ends(now) } else { $0.begins(now) } }
+    }
+}
+
+/// Times the spans for which intake is held.
+struct HoldClock {
+    private var startedAt: Timestamp?
+    private var longest = Duration.zero
+
+    mutating func begins(_ now: Timestamp) { startedAt = startedAt ?? now }
+
+    mutating func ends(_ now: Timestamp) {
+        longest = longest(now)
+        startedAt = nil
+    }
+
+    /// Counts a span that has not ended.
+    func longest(_ now: Timestamp) -> Duration { startedAt.map { max(longest, now - $0) } ?? longest }
 }
 
 /// A frozen copy of a daemon, which one reader takes; whoever ends the move lets go of it.

@@ -21,7 +21,8 @@ public struct MigrationReport: Sendable, Hashable {
     public var duration: Duration
     /// From the fence to the take, as the source saw it.
     public var pause: Duration
-    /// The longest time without a processed event that the source knows of; at least the pause.
+    /// The longest time for which intake stood still: the pause, or longer where a full move log held intake while the daemon served,
+    /// which only a source that ordered its own move knows.
     public var longestStall: Duration
     /// What the source predicted for `duration` before the move; nil when it could not.
     public var predictedDuration: Duration?

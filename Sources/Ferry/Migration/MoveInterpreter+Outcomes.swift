@@ -33,6 +33,7 @@ extension MoveInterpreter {
             "a move has ended", metadata: ["migration": "\(migration)", "role": "\(role)", "outcome": "\(outcome.label)"])
         if role == .source {
             departures[migration] = nil
+            if let move = departing[migration]?.move { orders[migration]?.longestHold = move.longestHold }
             stopShipping(migration)
         }
         if role == .orchestrator { endPlan(migration, outcome) }
@@ -142,7 +143,7 @@ extension MoveInterpreter {
                 migration: move.order.migration, daemon: move.order.daemon.originHash, source: move.order.source,
                 target: move.order.target, epoch: figures.take.epoch, stateByteCount: figures.stateByteCount,
                 wireByteCount: figures.wireByteCount, duration: .nanoseconds(Int64(clamping: figures.durationNanoseconds)), pause: pause,
-                longestStall: pause, predictedDuration: figures.predictedDurationNanoseconds.asPrediction,
+                longestStall: max(pause, move.longestHold), predictedDuration: figures.predictedDurationNanoseconds.asPrediction,
                 predictedPause: figures.predictedPauseNanoseconds.asPrediction, replayedInputCount: figures.replayedInputCount,
                 rounds: Int(figures.rounds), mode: move.order.mode, determinism: figures.release.release.determinism,
                 receipt: MoveReceipt(release: figures.release, take: figures.take)))
