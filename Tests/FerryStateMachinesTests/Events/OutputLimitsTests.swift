@@ -30,6 +30,12 @@ import Testing
         }
         let bindings = publisher.lanes.bindings
         #expect(try bindings.snapshotBytes().count == WireLimits.bindingsByteCount)
+        // One byte more than there is, before any move.
+        let first = try #require(bindings.roster.entries.first)
+        #expect(publisher.lanes.take(input(.unsubscribe(first.channel), from: subscriber)) == .host)
+        let longer = try channel(0, byteCount: first.channel.utf8.count + 1)
+        #expect(publisher.lanes.take(input(.subscribe(longer), from: subscriber)) == .dropped)
+        #expect(publisher.lanes.take(input(.subscribe(first.channel), from: subscriber)) == .host)
         try world.move(publisher, to: world.nodes[1])
         #expect(publisher.lanes.bindings == bindings)
         let short = try #require(ChannelName("c"))
