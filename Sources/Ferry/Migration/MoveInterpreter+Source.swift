@@ -41,10 +41,13 @@ extension MoveInterpreter {
     }
 
     func fence(_ migration: MigrationID, _ daemon: EntityID, _ epoch: Epoch) {
+        let clock = core.clock
+        let isServing = departing[migration] != nil
         change(daemon) { interpreter, host in
             let result: Result<FencedDaemon, FailureReason>
             do throws(FailureReason) {
                 guard let host else { throw FailureReason(.daemonNotFound) }
+                if isServing { await DigestAhead.approach(host, clock: clock) }
                 result = .success(try await host.fence(migration, epoch: epoch))
             } catch {
                 result = .failure(error)

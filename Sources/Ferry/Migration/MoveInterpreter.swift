@@ -240,6 +240,11 @@ actor MoveInterpreter {
 
     private func journal(_ migration: MigrationID, _ record: UInt64, _ entry: MoveRecord) {
         let journal = core.journal
+        if let journal = journal as? any ImmediateMoveJournal {
+            journal.keep(entry, of: migration)
+            dispatcher.journaled(migration, record: record, now: core.now, wallClock: WallClock.nanoseconds)
+            return
+        }
         Task {
             do {
                 try await journal.record(entry, of: migration)

@@ -18,8 +18,14 @@ public protocol MoveJournal: Sendable {
     func close(_ migration: MigrationID) async throws
 }
 
+/// A journal that has kept a record when it returns, without waiting for anything: no hand-over waits for a task of its own.
+package protocol ImmediateMoveJournal: MoveJournal {
+    /// Keeps a record, as `record(_:of:)`.
+    func keep(_ record: MoveRecord, of migration: MigrationID)
+}
+
 /// Remembers moves as long as the process lives.
-public final class InMemoryMoveJournal: MoveJournal {
+public final class InMemoryMoveJournal: ImmediateMoveJournal {
     private struct Move {
         var migration: MigrationID
         var records: [MoveRecord]
@@ -34,7 +40,10 @@ public final class InMemoryMoveJournal: MoveJournal {
     public var isDurable: Bool { false }
 
     /// Keeps the record.
-    public func record(_ record: MoveRecord, of migration: MigrationID) async throws {
+    public func record(_ record: MoveRecord, of migration: MigrationID) async throws { keep(record, of: migration) }
+
+    /// Keeps the record.
+    package func keep(_ record: MoveRecord, of migration: MigrationID) {
         moves.withLock { moves in
             if let index = moves.lastIndex(where: { $0.migration == migration }) {
                 moves[index].records.append(record)

@@ -166,14 +166,16 @@ private struct LoggingObserver: OutputObserver {
 }
 
 /// A journal in memory that dies at the commit: the source with its commit recorded, the target with its take recorded.
-private struct RoleJournal: MoveJournal {
+private struct RoleJournal: ImmediateMoveJournal {
     let base = InMemoryMoveJournal()
     var killMoment: DemoKill.Moment?
 
     var isDurable: Bool { base.isDurable }
 
-    func record(_ record: MoveRecord, of migration: MigrationID) async throws {
-        try await base.record(record, of: migration)
+    func record(_ record: MoveRecord, of migration: MigrationID) async throws { keep(record, of: migration) }
+
+    func keep(_ record: MoveRecord, of migration: MigrationID) {
+        base.keep(record, of: migration)
         guard killMoment == .commit else { return }
         switch record {
         case .committed, .took: KillSwitch.fire()
