@@ -47,7 +47,7 @@ import Testing
             #expect(try #require(report[name] as? Double) >= 0)
         }
         #expect(report["rounds"] as? Int == 1)
-        #expect(report["determinism"] as? String == "unverified")
+        #expect(report["determinism"] as? String == "verified")
         #expect(UInt64(try #require(report["epoch"] as? String)) != nil)
     }
 

@@ -177,7 +177,7 @@ extension OrchestratorMachine {
             ask(&effects)
         case .orphaned where !isSource:
             guard boot != targetBoot else { return outcomeForgotten("the target", now: now, &effects) }
-            end(.lost(FailureReason(.participantRestarted, "source and target have forgotten")), now: now, &effects)
+            endOrphaned("source and target have forgotten", now: now, &effects)
         default: break
         }
     }
@@ -187,6 +187,12 @@ extension OrchestratorMachine {
         end(.forgotten(FailureReason(.participantRestarted, "\(who) has forgotten how the move ended")), now: now, &effects)
     }
 
+    /// Only a source that had begun held the daemon for this attempt when it crashed; another may have moved the daemon away before.
+    private mutating func endOrphaned(_ message: String, now: Timestamp, _ effects: inout MoveEffects) {
+        let reason = FailureReason(.participantRestarted, message)
+        end(report == nil ? .forgotten(reason) : .lost(reason), now: now, &effects)
+    }
+
     private mutating func statusReplied(
         _ reply: StatusReply, by peer: PeerIdentity, isSource: Bool, now: Timestamp, _ effects: inout MoveEffects
     ) -> MessageVerdict {
@@ -194,7 +200,7 @@ extension OrchestratorMachine {
         guard case .orphaned = state, !isSource else { return .taken }
         switch reply.standing {
         case .done: end(.completed(nil), now: now, &effects)
-        case .abandoned: end(.lost(FailureReason(.participantRestarted, "the source has forgotten the daemon")), now: now, &effects)
+        case .abandoned: endOrphaned("the source has forgotten the daemon", now: now, &effects)
         case .working, .prepared, .inDoubt: break
         }
         return .taken

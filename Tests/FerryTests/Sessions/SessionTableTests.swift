@@ -114,9 +114,12 @@ import Testing
         let identity = try NodeIdentity.generate(crypto: .sodium)
         let network = InMemoryNetwork()
         let right = try SessionNode(transports: [InMemoryTransport(network: network, name: "right")]) { $0.maximumSessionCountPerPeer = 2 }
+        let hello = SessionHello(bootID: CryptoProvider.sodium.random.next(), isDurable: false, compressorIDs: [0])
         try await right.running { right in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                let nodes = try (0..<3).map { _ in try SessionNode(transports: [InMemoryTransport(network: network)], identity: identity) }
+                let nodes = try (0..<3).map { _ in
+                    try SessionNode(transports: [InMemoryTransport(network: network)], configure: { $0.hello = hello }, identity: identity)
+                }
                 for node in nodes {
                     group.addTask { try await node.table.run(delegate: node.delegate, owner: node.owner) }
                     try await node.table.waitUntilListening()
@@ -125,6 +128,26 @@ import Testing
                 _ = try await nodes[0].delegate.wait { $0.closed.first }
                 #expect(nodes[1].delegate.state.withLock { $0.closed.isEmpty })
                 #expect(nodes[2].delegate.state.withLock { $0.closed.isEmpty })
+                group.cancelAll()
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test func aNewBootOfAPeerEndsTheSessionsOfItsEarlierOne() async throws {
+        let identity = try NodeIdentity.generate(crypto: .sodium)
+        let network = InMemoryNetwork()
+        let right = try SessionNode(transports: [InMemoryTransport(network: network, name: "right")])
+        try await right.running { right in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let boots = try (0..<2).map { _ in try SessionNode(transports: [InMemoryTransport(network: network)], identity: identity) }
+                for boot in boots {
+                    group.addTask { try await boot.table.run(delegate: boot.delegate, owner: boot.owner) }
+                    try await boot.table.waitUntilListening()
+                    _ = try await boot.table.session(to: right.key, at: rightAddress)
+                }
+                _ = try await boots[0].delegate.wait { $0.closed.first }
+                #expect(boots[1].delegate.state.withLock { $0.closed.isEmpty })
                 group.cancelAll()
                 try await group.waitForAll()
             }

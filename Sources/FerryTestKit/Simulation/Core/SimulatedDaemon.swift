@@ -20,19 +20,28 @@ public struct SimulatedCast: Sendable {
     let kind: DaemonKind
     let spawn: @Sendable (_ seed: UInt64) -> any SimulatedDaemon
     let restore: @Sendable (_ snapshot: [UInt8]) throws -> any SimulatedDaemon
+    /// Whether every daemon has its state compared; otherwise some do, so that the others are simulated too.
+    let isAlwaysDigested: Bool
 
     /// Plays with `type`; `spawning` makes a fresh one of a number that differs from daemon to daemon.
     public init<Played: SimulatedDaemon>(_ type: Played.Type = Played.self, spawning: @escaping @Sendable (_ seed: UInt64) -> Played) {
+        self.init(type, isAlwaysDigested: false, spawning: spawning)
+    }
+
+    private init<Played: SimulatedDaemon>(
+        _ type: Played.Type, isAlwaysDigested: Bool, spawning: @escaping @Sendable (_ seed: UInt64) -> Played
+    ) {
         kind = Played.kind
         spawn = spawning
         restore = { try Played(restoring: $0) }
+        self.isAlwaysDigested = isAlwaysDigested
     }
 
     /// Plays with a daemon as hosts run it: snapshot and restore go through the real writer and reader.
     ///
     /// Neither may wait for anything but its writer or reader: in virtual time nothing else ever happens.
     public init<Hosted: Daemon>(spawning: @escaping @Sendable (_ seed: UInt64) -> Hosted) {
-        self.init(HostedDaemon<Hosted>.self) { HostedDaemon(daemon: spawning($0)) }
+        self.init(HostedDaemon<Hosted>.self, isAlwaysDigested: true) { HostedDaemon(daemon: spawning($0)) }
     }
 
     /// ``LedgerDaemon``.

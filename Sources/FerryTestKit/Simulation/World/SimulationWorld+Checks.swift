@@ -65,7 +65,7 @@ extension SimulationWorld {
         var twinOutputs = outputs
         let isFailed = Self.process(input, by: &host.daemon, into: &outputs)
         let isTwinFailed = Self.process(input, by: &truth.twin, into: &twinOutputs)
-        if truth.isNoisy { stir(host) }
+        stir(host, isFailed: isFailed)
         truth.noise = host.noise
         if isFailed { count(.failingCallback) }
         guard isFailed == isTwinFailed, outputs.emitted == twinOutputs.emitted else {
@@ -84,14 +84,16 @@ extension SimulationWorld {
             link: event.link, payload: Array(event.payload.dropFirst(SimulationEmitter.identityByteCount)), receivedAt: event.receivedAt)
         var outputs = DaemonOutputs(lineage: truth.lineage, link: event.link)
         let isFailed = Self.process(input, by: &host.daemon, into: &outputs)
-        if truth.isNoisy { stir(host) }
+        stir(host, isFailed: isFailed)
         let payloads = isFailed ? [] : answers(outputs.emitted, by: host)
         for payload in payloads { _ = host.chain.next(payload: payload, horizon: 0) }
         return outcome(event.link, isFailed, payloads)
     }
 
-    /// A daemon that is not a function of its inputs: now and then its state differs from run to run.
-    private func stir(_ host: SimulationHost) {
+    /// A daemon that is not a function of its inputs: now and then its state differs from run to run. Without a digest it does not where
+    /// it answers nothing either, since nobody could tell.
+    private func stir(_ host: SimulationHost, isFailed: Bool) {
+        guard host.truth.isNoisy, host.truth.hasDigest || !isFailed else { return }
         if random.chance(300) { host.noise = random.next() }
     }
 

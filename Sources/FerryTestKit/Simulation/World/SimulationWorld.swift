@@ -114,10 +114,11 @@ final class SimulationWorld {
         secretScan.add(secret)
         let seed = random.next()
         // Of every kind some differ from run to run and do not know it.
-        let determinism: Determinism = random.chance(700) ? .verified : random.chance(700) ? .outputsOnly : .unverified
+        let drawn: Determinism = random.chance(700) ? .verified : random.chance(700) ? .outputsOnly : .unverified
         let truth = DaemonTruth(
             index: daemons.count, keypair: keypair, secret: secret, lineage: crypto.random.next(), twin: cast.spawn(seed),
-            emitterCount: settings.emitterCount, determinism: determinism, isNoisy: random.chance(150))
+            emitterCount: settings.emitterCount,
+            determinism: cast.isAlwaysDigested ? .verified : drawn, isNoisy: random.chance(150))
         daemons.append(truth)
         daemonPlaces[truth.origin] = truth.index
         for node in nodes { node.makeRoom(for: daemons.count) }
