@@ -108,10 +108,11 @@ struct InvertedIndex: StateDigesting {
             guard let list = postings[word] else { continue }
             writer.write(word)
             writer.write(UInt64(list.count))
-            list.forEachPage { page in
-                for position in page { writer.write(position) }
+            // A frequent word alone outgrows the window in time.
+            for index in 0..<list.pageCount {
+                for position in list.page(at: index) { writer.write(position) }
+                try await writer.checkpoint()
             }
-            try await writer.checkpoint()
         }
         writer.writeMark("padding")
         try await writer.stream(padding)

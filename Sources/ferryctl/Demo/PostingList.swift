@@ -17,11 +17,9 @@ struct PostingList: Sendable {
         openPage.removeAll(keepingCapacity: false)
     }
 
-    /// Calls `body` with every page in order of positions.
-    func forEachPage<E: Error>(_ body: ([UInt64]) throws(E) -> Void) throws(E) {
-        for index in 0..<fullPages.count {
-            if let page = fullPages[index] { try body(page) }
-        }
-        if !openPage.isEmpty { try body(openPage) }
-    }
+    /// Pages, the open one included.
+    var pageCount: Int { fullPages.count + (openPage.isEmpty ? 0 : 1) }
+
+    /// A page, in order of positions.
+    func page(at index: Int) -> [UInt64] { fullPages[index] ?? openPage }
 }
