@@ -32,11 +32,15 @@ struct Ferryctl: AsyncParsableCommand {
 /// Wrong usage: one line, and the JSON object that was asked for all the same.
 private struct UsageError {
     let failure: CommandFailure
+    /// Whose help says more.
+    private let command: String
 
     init(_ error: any Error, _ arguments: some Collection<String>) {
+        let known = Self.subcommand(arguments)
+        command = known
         var text = Ferryctl.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
         // Of a command that does not exist, its flags are what the parser trips over first.
-        if let command = arguments.first, !command.hasPrefix("-"), Self.subcommand(arguments).isEmpty { text = "no command '\(command)'" }
+        if let command = arguments.first, !command.hasPrefix("-"), known.isEmpty { text = "no command '\(command)'" }
         failure = CommandFailure(code: "usage", message: text.isEmpty ? "wrong usage" : text, status: .usage)
     }
 
@@ -44,7 +48,7 @@ private struct UsageError {
         var output = OutputOptions()
         output.jsonPath = Self.jsonPath(arguments)
         try? output.write(.object([("error", failure.json)]))
-        Console.complain("\(failure.message) (see ferryctl \(Self.subcommand(arguments))--help)")
+        Console.complain("\(failure.message) (see ferryctl \(command)--help)")
         Ferryctl.exit(withError: failure.status.code)
     }
 

@@ -15,7 +15,8 @@ import Testing
     func `wrong usage is one line, one object and exit 64`(arguments: [String], cause: String) async throws {
         let run = try await CommandRun.ferryctl(arguments + ["--json", "-"])
         try run.expectFailure(64, code: "usage", naming: cause)
-        #expect(run.error.contains("--help)"))
+        let command = arguments.count > 1 ? "\(arguments[0]) " : ""
+        #expect(run.error.contains("(see ferryctl \(command)--help)"), "\(run.error)")
     }
 
     @Test(arguments: [("x", "x"), ("udp:127.0.0.1:1", "names no node key")])

@@ -13,6 +13,8 @@ internal import Foundation
 final class ControlServer: Sendable {
     /// Operators at once; one more is turned away.
     static let maximumConnectionCount = 16
+    /// How long an operator may leave a reply unread before the connection is closed.
+    private static let writePatience = Duration.seconds(30)
 
     private let path: String
     private let socket: UnixSocket
@@ -35,7 +37,12 @@ final class ControlServer: Sendable {
         try await withTaskCancellationHandler {
             try await withThrowingDiscardingTaskGroup { group in
                 while !Task.isCancelled, let connection = try await blockingCall({ () throws(FerryError) in try socket.accept() }) {
-                    guard connection.isPeerOwner, connectionCount.load(ordering: .relaxed) < Self.maximumConnectionCount else { continue }
+                    guard connection.isPeerOwner else { continue }
+                    connection.limitWaiting(write: Self.writePatience)
+                    guard connectionCount.load(ordering: .relaxed) < Self.maximumConnectionCount else {
+                        Self.turnAway(connection)
+                        continue
+                    }
                     connectionCount.add(1, ordering: .relaxed)
                     group.addTask {
                         await self.serve(connection)
@@ -49,11 +56,18 @@ final class ControlServer: Sendable {
         }
     }
 
+    /// Says why; the line is the first on this connection and fits its buffer.
+    private static func turnAway(_ connection: UnixSocket) {
+        let error = FerryError(.limitExceeded, "\(maximumConnectionCount) operators speak to this node already; try again")
+        guard let line = try? encode(.failed(error)) else { return }
+        try? connection.writeLine(line)
+    }
+
     private func serve(_ connection: UnixSocket) async {
         await withTaskCancellationHandler {
             let lines = LineBuffer()
             do {
-                while let line = try await blockingCall({ () throws(FerryError) in try lines.next(from: connection) }) {
+                while case .line(let line) = try await blockingCall({ () throws(FerryError) in try lines.next(from: connection) }) {
                     try await answer(line, on: connection)
                 }
             } catch let error as FerryError where error.code == .malformedRequest {
@@ -75,14 +89,25 @@ final class ControlServer: Sendable {
             return try await Self.send(
                 .failed(FerryError(.malformedRequest, "the line is not a request of version \(ControlProtocol.version)")), on: connection)
         }
+        // A node that stood still finds what its operators asked for long ago and gave up.
+        guard !connection.isPeerGone || !Self.isDecision(request) else { return }
         try await requests.answer(request) { reply in try await Self.send(reply, on: connection) }
     }
 
+    /// Whether a request moves a daemon, or ends a doubt over one.
+    private static func isDecision(_ request: ControlRequest) -> Bool {
+        [ControlRequest.Command.migrate, .resolve].contains { $0.rawValue == request.command }
+    }
+
     private static func send(_ reply: ControlReply, on connection: UnixSocket) async throws {
+        let line = try encode(reply)
+        try await blockingCall { () throws(FerryError) in try connection.writeLine(line) }
+    }
+
+    private static func encode(_ reply: ControlReply) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let line = Array(try encoder.encode(reply))
-        try await blockingCall { () throws(FerryError) in try connection.writeLine(line) }
+        return Array(try encoder.encode(reply))
     }
 }
 
@@ -90,13 +115,15 @@ final class ControlServer: Sendable {
 final class LineBuffer: Sendable {
     private let bytes = Mutex<[UInt8]>([])
 
-    func next(from socket: UnixSocket) throws(FerryError) -> [UInt8]? {
+    func next(
+        from socket: UnixSocket, limit: Int = UnixSocket.maximumLineByteCount
+    ) throws(FerryError) -> UnixSocket.LineRead {
         var rest = bytes.withLock { bytes in
             var rest: [UInt8] = []
             swap(&rest, &bytes)
             return rest
         }
-        let line = try socket.readLine(&rest)
+        let line = try socket.readLine(&rest, limit: limit)
         let left = rest
         bytes.withLock { $0 = left }
         return line

@@ -8,8 +8,12 @@ internal import Darwin
 
 /// One end of a Unix stream socket that carries lines of text; reads and writes block.
 final class UnixSocket: Sendable {
-    /// The longest line either way.
+    /// The longest request.
     static let maximumLineByteCount = 1 << 20
+    /// The longest reply: all moves that a node remembers, in every role.
+    static let maximumReplyByteCount = 64 << 20
+    /// How long a listener's queue may be full before nobody is said to serve it.
+    private static let connectPatience = Duration.seconds(10)
 
     private let descriptor: Int32
 
@@ -35,14 +39,43 @@ final class UnixSocket: Sendable {
         #endif
     }
 
+    /// Whether the other end is closed for good; one that only writes no more is still there.
+    var isPeerGone: Bool {
+        var watched = pollfd(fd: descriptor, events: 0, revents: 0)
+        return unsafe poll(&watched, 1, 0) == 1 && watched.revents & Int16(POLLHUP) != 0
+    }
+
+    /// Bounds how long one read and one write may wait for the other end; nil for ever.
+    func limitWaiting(read: Duration? = nil, write: Duration? = nil) {
+        limitWaiting(SO_RCVTIMEO, read)
+        limitWaiting(SO_SNDTIMEO, write)
+    }
+
+    private func limitWaiting(_ option: Int32, _ duration: Duration?) {
+        var value = timeval(tv_sec: .init(duration?.components.seconds ?? 0), tv_usec: 0)
+        _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     // MARK: Opening
 
     /// Connects to a listening socket.
     static func connect(_ path: String) throws(FerryError) -> UnixSocket {
+        let (socket, cause) = try attempt(path)
+        switch cause {
+        case 0: return socket
+        case EAGAIN: throw FerryError(.controlSocket, "the node behind the control socket \(path) takes nobody in: it stands still")
+        default: throw failure("nobody serves the control socket \(path)", cause)
+        }
+    }
+
+    /// - Returns: the socket, and 0 or the cause for which it is not connected.
+    private static func attempt(_ path: String) throws(FerryError) -> (UnixSocket, Int32) {
         let socket = UnixSocket(descriptor: try make())
+        socket.limitWaiting(write: connectPatience)
         let code = try unsafe withAddress(path) { address, size in unsafe systemConnect(socket.descriptor, address, size) }
-        guard code == 0 else { throw failure("nobody serves the control socket \(path)") }
-        return socket
+        let cause = code == 0 ? 0 : errno
+        socket.limitWaiting()
+        return (socket, cause)
     }
 
     /// Listens at `path`, for this user only: the folder is made with mode 0700, the socket with 0600 from the start.
@@ -85,37 +118,56 @@ final class UnixSocket: Sendable {
 
     // MARK: Lines
 
-    /// Appends bytes to `buffer` until it holds a whole line, and takes that line off; nil at the end.
+    /// What a read has come to.
+    enum LineRead {
+        case line([UInt8])
+        case end
+        /// Nothing came for as long as ``limitWaiting(read:write:)`` allows.
+        case silence
+    }
+
+    private enum ByteRead {
+        case some
+        case end
+        case silence
+    }
+
+    /// Appends bytes to `buffer` until it holds a whole line, and takes that line off.
     ///
     /// - Throws: `.malformedRequest` for a line beyond the limit, `.controlSocket`.
-    func readLine(_ buffer: inout [UInt8]) throws(FerryError) -> [UInt8]? {
+    func readLine(_ buffer: inout [UInt8], limit: Int = maximumLineByteCount) throws(FerryError) -> LineRead {
         var searched = 0
         while true {
             if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
                 let line = Array(buffer[..<end])
                 buffer.removeSubrange(...end)
-                return line
+                return .line(line)
             }
             searched = buffer.count
-            guard searched <= Self.maximumLineByteCount else {
-                throw FerryError(.malformedRequest, "a line exceeds \(Self.maximumLineByteCount) bytes")
+            guard searched <= limit else { throw FerryError(.malformedRequest, "a line exceeds \(limit) bytes") }
+            switch try readMore(&buffer) {
+            case .some: break
+            case .end: return .end
+            case .silence: return .silence
             }
-            guard try readMore(&buffer) else { return nil }
         }
     }
 
-    private func readMore(_ buffer: inout [UInt8]) throws(FerryError) -> Bool {
+    private func readMore(_ buffer: inout [UInt8]) throws(FerryError) -> ByteRead {
         var chunk = [UInt8](repeating: 0, count: 16 << 10)
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {
                 buffer += chunk[..<count]
-                return true
+                return .some
             }
-            if count == 0 { return false }
-            if errno == EINTR { continue }
-            if errno == ECONNRESET { return false }
-            throw Self.failure("the control socket broke off")
+            if count == 0 { return .end }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .silence
+            case ECONNRESET: return .end
+            default: throw Self.failure("the control socket broke off", errno)
+            }
         }
     }
 
@@ -176,8 +228,11 @@ final class UnixSocket: Sendable {
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw FerryError(.controlSocket, "\(path) exists and is no socket")
         }
-        if (try? connect(path)) != nil { throw FerryError(.controlSocket, "another node serves the control socket \(path)") }
-        unsafe unlink(path)
+        switch try attempt(path).1 {
+        // A node that stands still, and so takes nobody in, is a node all the same.
+        case 0, EAGAIN: throw FerryError(.controlSocket, "another node serves the control socket \(path)")
+        default: unsafe unlink(path)
+        }
     }
 
     private static func withAddress(
@@ -188,7 +243,8 @@ final class UnixSocket: Sendable {
         let bytes = Array(path.utf8)
         let capacity = MemoryLayout.size(ofValue: address.sun_path)
         guard !bytes.isEmpty, bytes.count < capacity, !bytes.contains(0) else {
-            throw FerryError(.controlSocket, "the path of the control socket has \(bytes.count) bytes, more than \(capacity - 1): \(path)")
+            let fault = bytes.isEmpty ? "is empty" : "has \(bytes.count) bytes, more than \(capacity - 1), or a zero among them: \(path)"
+            throw FerryError(.controlSocket, "the path of the control socket \(fault)")
         }
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
         return unsafe withUnsafePointer(to: &address) { pointer in
@@ -198,8 +254,8 @@ final class UnixSocket: Sendable {
         }
     }
 
-    private static func failure(_ text: String) -> FerryError {
-        let cause = unsafe String(cString: strerror(errno))
+    private static func failure(_ text: String, _ cause: Int32 = errno) -> FerryError {
+        let cause = unsafe String(cString: strerror(cause))
         return FerryError(.controlSocket, "\(text): \(cause)")
     }
 }

@@ -25,7 +25,8 @@ struct MigrateCommand: AsyncParsableCommand {
     func run() async throws {
         try await output.run {
             var request = try order.request(.migrate)
-            let client = try selection.connect()
+            try checkReceiptPath()
+            let client = try selection.connect(patience: min(.seconds(10), order.timeout.duration))
             if let orderKey {
                 request.order = try await OrderSigning.order(order, key: orderKey, over: client)
                 (request.mode, request.pauseBudgetMilliseconds, request.timeoutSeconds) = (nil, nil, nil)
@@ -36,20 +37,29 @@ struct MigrateCommand: AsyncParsableCommand {
             Console.status("")
             if let error = reply.error { return Self.failed(error) }
             guard let report = reply.report else {
-                throw CommandFailure(code: "malformedRequest", message: "the node answered without a report")
+                throw CommandFailure.answer(without: "a report")
             }
-            try writeReceipt(report.receipt)
-            output.say(
-                "moved \(report.daemon): \(report.stateBytes) bytes in \(report.durationSeconds) s, pause \(report.pauseMilliseconds) ms")
-            return CommandResult(fields: Self.fields(report))
+            let (seconds, pause) = (JSONValue.number(report.durationSeconds).text, JSONValue.number(report.pauseMilliseconds).text)
+            output.say("moved \(report.daemon): \(report.stateBytes) bytes in \(seconds) s, pause \(pause) ms")
+            // The daemon has moved, and the node gives the receipt once: what is known is told whatever becomes of the file.
+            let failure = receiptFailure(writing: report.receipt)
+            return CommandResult(fields: Self.fields(report), status: failure?.status ?? .success, failure: failure)
         }
     }
 
-    private func writeReceipt(_ text: String) throws {
+    /// A path that nothing can be written to is better known before the daemon moves.
+    private func checkReceiptPath() throws(CommandFailure) {
         guard let receipt else { return }
-        guard FileManager.default.createFile(atPath: receipt, contents: Data((text + "\n").utf8)) else {
-            throw CommandFailure(code: "receipt", message: "the daemon has moved, but the receipt cannot be written to \(receipt)")
-        }
+        let folder = URL(fileURLWithPath: receipt).deletingLastPathComponent().path
+        var isFolder: ObjCBool = false
+        guard FileManager.default.isWritableFile(atPath: folder),
+            unsafe !FileManager.default.fileExists(atPath: receipt, isDirectory: &isFolder) || !isFolder.boolValue
+        else { throw CommandFailure(code: "receipt", message: "the receipt cannot be written to \(receipt)") }
+    }
+
+    private func receiptFailure(writing text: String) -> CommandFailure? {
+        guard let receipt, !FileManager.default.createFile(atPath: receipt, contents: Data((text + "\n").utf8)) else { return nil }
+        return CommandFailure(code: "receipt", message: "the daemon has moved, but the receipt cannot be written to \(receipt)")
     }
 
     private static func failed(_ error: ControlReply.Failure) -> CommandResult {

@@ -47,7 +47,10 @@ struct ListMovesCommand: AsyncParsableCommand {
     private static let watchInterval = Duration.seconds(1)
 
     private static func moves(_ client: ControlClient) async throws -> [ControlReply.MoveLine] {
-        try await client.send(ControlRequest(.moves)).checked().moves ?? []
+        guard let moves = try await client.send(ControlRequest(.moves)).checked().moves else {
+            throw CommandFailure.answer(without: "moves")
+        }
+        return moves
     }
 
     private static func line(_ move: ControlReply.MoveLine) -> String {
@@ -102,6 +105,9 @@ struct ResolveMoveCommand: AsyncParsableCommand {
             if let error = reply.error {
                 return CommandResult(
                     fields: fields, status: .failed, failure: CommandFailure(code: error.code, message: error.message))
+            }
+            guard reply.accepted == true else {
+                return CommandResult(fields: fields, status: .failed, failure: .answer(without: "having accepted it"))
             }
             output.say(takeBack ? "the daemon is this node's" : "the daemon is let go")
             return CommandResult(fields: fields)

@@ -8,7 +8,18 @@ struct NodeSelection: ParsableArguments {
     var node: String?
 
     /// Connects to it.
-    func connect() throws -> ControlClient { try ControlClient(path: try ControlSocketPath.resolve(node)) }
+    ///
+    /// - Parameter patience: how long it may be silent before it is asked whether it answers anybody.
+    func connect(patience: Duration = .seconds(10)) throws -> ControlClient {
+        try ControlClient(path: try ControlSocketPath.resolve(node), patience: patience)
+    }
+}
+
+extension CommandFailure {
+    /// A reply that is none to what was asked.
+    static func answer(without field: String) -> CommandFailure {
+        CommandFailure(code: "malformedRequest", message: "the node answered without \(field)")
+    }
 }
 
 extension ControlReply {
@@ -35,7 +46,7 @@ struct DaemonsCommand: AsyncParsableCommand {
     func run() async throws {
         try await output.run {
             let reply = try await selection.connect().send(ControlRequest(.daemons)).checked()
-            let daemons = reply.daemons ?? []
+            guard let daemons = reply.daemons else { throw CommandFailure.answer(without: "daemons") }
             for daemon in daemons {
                 output.say("\(daemon.origin)  \(daemon.kind)  epoch \(daemon.epoch)  \(daemon.state)  \(daemon.events) events")
             }
@@ -47,7 +58,7 @@ struct DaemonsCommand: AsyncParsableCommand {
     private static func json(_ daemon: ControlReply.DaemonLine) -> JSONValue {
         .object([
             ("origin", .string(daemon.origin)), ("entityID", .string(daemon.entityID)), ("kind", .string(daemon.kind)),
-            ("epoch", .string(daemon.epoch)), ("state", .string(daemon.state)), ("events", .integer(Int(daemon.events))),
+            ("epoch", .string(daemon.epoch)), ("state", .string(daemon.state)), ("events", .integer(Int(clamping: daemon.events))),
         ])
     }
 }

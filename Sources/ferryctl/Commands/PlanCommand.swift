@@ -12,13 +12,13 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         try await output.run {
             let request = try order.request(.plan)
-            let reply = try await selection.connect().send(request)
+            let reply = try await selection.connect(patience: min(.seconds(10), order.timeout.duration)).send(request)
             if let error = reply.error, error.code == "declined" { return refused(error) }
             guard let plan = try reply.checked().plan else {
-                throw CommandFailure(code: "malformedRequest", message: "the node answered without a plan")
+                throw CommandFailure.answer(without: "a plan")
             }
-            let duration = plan.durationSeconds.map { "\($0) s" } ?? "an unknown time"
-            let pause = plan.pauseMilliseconds.map { "\($0) ms" } ?? "an unknown time"
+            let duration = plan.durationSeconds.map { "\(JSONValue.number($0).text) s" } ?? "an unknown time"
+            let pause = plan.pauseMilliseconds.map { "\(JSONValue.number($0).text) ms" } ?? "an unknown time"
             output.say("accepted: \(plan.stateBytes) bytes in \(duration), pause \(pause), \(plan.memoryBytes) bytes at the target")
             return CommandResult(fields: [
                 ("accepted", true), ("reason", .null), ("stateBytes", .integer(Int(clamping: plan.stateBytes))),

@@ -13,14 +13,15 @@ struct OutputOptions: ParsableArguments {
     }
 
     /// Writes the command's JSON object, if one was asked for.
-    func write(_ value: JSONValue) throws {
+    func write(_ value: JSONValue) throws(CommandFailure) {
         guard let jsonPath else { return }
-        let data = Data((value.text + "\n").utf8)
+        let text = value.text + "\n"
         if jsonPath == "-" {
-            FileHandle.standardOutput.put(String(decoding: data, as: UTF8.self))
+            // A reader that has left is no reason to fail; a disk that is full is.
+            _ = try ByteStreams.writeAll(text, to: STDOUT_FILENO)
         } else {
             do {
-                try data.write(to: URL(fileURLWithPath: jsonPath))
+                try Data(text.utf8).write(to: URL(fileURLWithPath: jsonPath))
             } catch {
                 throw CommandFailure(code: "output", message: "cannot write \(jsonPath): \(error.localizedDescription)")
             }
@@ -38,9 +39,15 @@ struct OutputOptions: ParsableArguments {
             Console.complain(failure.message)
             throw failure.status.code
         }
-        try write(.object(result.fields + (result.failure.map { [("error", $0.json)] } ?? [])))
+        var status = result.status
+        do throws(CommandFailure) {
+            try write(.object(result.fields + (result.failure.map { [("error", $0.json)] } ?? [])))
+        } catch {
+            Console.complain(error.message)
+            if status == .success { status = error.status }
+        }
         if let failure = result.failure { Console.complain(failure.message) }
-        if result.status != .success { throw result.status.code }
+        if status != .success { throw status.code }
     }
 }
 
@@ -55,7 +62,14 @@ struct CommandResult {
 enum Console {
     /// One clear line on standard error.
     static func complain(_ message: String) {
-        FileHandle.standardError.put("ferryctl: \(message)\n")
+        FileHandle.standardError.put("ferryctl: \(oneLine(message))\n")
+    }
+
+    /// The text without control characters, whatever a peer has put into it.
+    static func oneLine(_ text: String) -> String {
+        var line = String.UnicodeScalarView()
+        line.append(contentsOf: text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 })
+        return String(line)
     }
 
     /// Whether standard error is a terminal: progress bars and colour only there.
