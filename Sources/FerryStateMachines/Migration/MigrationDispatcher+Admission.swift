@@ -32,6 +32,7 @@ extension MigrationDispatcher {
             try check(order, wallClock: wallClock)
             try refuseUsed(order, now: now)
             try admit(plan, as: role)
+            if role == .target { giveBackReservations(before: order, now: now) }
             try makeRoom(for: role, orderedBy: peer.nodeKey == local ? nil : peer.nodeKey, wallClock: wallClock)
         } catch {
             if error.code == .unauthorized { counters.unauthorized += 1 } else { counters.declined += 1 }
@@ -50,6 +51,14 @@ extension MigrationDispatcher {
             slot.target?.start(&effects)
         }
         return true
+    }
+
+    /// An orchestrator plans the next attempt when the one before has ended. Its word may be here before the source's abort: what was only
+    /// set aside for the earlier attempt makes room, as if the orchestrator had withdrawn its plan.
+    private mutating func giveBackReservations(before order: MoveOrder, now: Timestamp) {
+        for slot in orderedSlots where slot.attempt.order.precedes(order) && slot.target?.isReserved ?? false {
+            slot.target?.refuse(FailureReason(.cancelled, "the next attempt is planned"), tell: false, now: now, &effects)
+        }
     }
 
     // MARK: Terms
@@ -138,6 +147,26 @@ extension OrderAuthorization {
     func isValid(for order: MoveOrder, crypto: CryptoProvider) -> Bool {
         guard let bytes = try? order.signedBytes() else { return false }
         return (try? signer.isValid(signature, for: bytes.rawSpan, crypto: crypto)) ?? false
+    }
+}
+
+extension MoveOrder {
+    /// Whether this is an earlier attempt of the same order, by the same orchestrator about the same move; ids alone are anybody's choice.
+    fileprivate func precedes(_ later: MoveOrder) -> Bool {
+        var same = later
+        same.attempt = attempt
+        same.mode = mode
+        return attempt < later.attempt && self == same
+    }
+}
+
+extension TargetMachine {
+    /// Whether room is set aside, and nothing was sent that would need it.
+    fileprivate var isReserved: Bool {
+        switch state {
+        case .admitting, .reserved: true
+        case .restoring, .restored, .comparing, .preparing, .prepared, .taking, .took, .active, .refused: false
+        }
     }
 }
 

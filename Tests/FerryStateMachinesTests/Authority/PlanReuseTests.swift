@@ -99,6 +99,59 @@ struct PlanReuseTests {
         #expect(used.contains(second))
     }
 
+    // MARK: Reservations
+
+    /// What a target gives back and sets aside, in order.
+    private func reservations(_ actions: [MigrationAction]) -> [String] {
+        actions.compactMap { action in
+            switch action {
+            case .discard(let migration): "discard \(migration)"
+            case .reserve(let migration, _): "reserve \(migration)"
+            default: nil
+            }
+        }
+    }
+
+    @Test("the next attempt's plan frees what is only set aside for the one before, and has its room")
+    func nextAttempt() throws {
+        let cast = try AuthorityCast(targetPolicy: MigrationPolicy(orchestrators: .anyone))
+        let (node, peer) = (cast.target, cast.orchestrator.peer)
+        let order = cast.order()
+        let next = try #require(order.next(mode: .stopAndCopy))
+        #expect(reservations(node.plan(order, from: peer, offer: cast.offer)) == ["reserve \(order.migration)"])
+        node.dispatcher.admitted(order.migration, refusal: nil, memoryByteCount: 1_024, now: node.now, wallClock: node.wallClock)
+        _ = node.takeActions()
+        let actions = node.plan(next, from: peer, offer: cast.offer)
+        #expect(reservations(actions) == ["discard \(order.migration)", "reserve \(next.migration)"])
+        // An earlier attempt that is planned late has no say over a later one.
+        #expect(reservations(node.plan(order, from: peer, offer: cast.offer)).isEmpty)
+    }
+
+    @Test("another order's attempt under the same id frees nothing, nor does any once the state is on its way")
+    func foreignAttempt() throws {
+        let cast = try AuthorityCast(targetPolicy: MigrationPolicy(orchestrators: .anyone))
+        let node = cast.target
+        let order = cast.order()
+        _ = node.plan(order, from: cast.orchestrator.peer, offer: cast.offer)
+        node.dispatcher.admitted(order.migration, refusal: nil, memoryByteCount: 1_024, now: node.now, wallClock: node.wallClock)
+        _ = node.takeActions()
+        let next = try #require(order.next(mode: .stopAndCopy))
+        var foreign = next
+        foreign.orchestrator = cast.source.key
+        #expect(reservations(node.plan(foreign, from: cast.source.peer, offer: cast.offer)) == ["reserve \(foreign.migration)"])
+
+        let other = cast.order()
+        _ = node.plan(other, from: cast.orchestrator.peer, offer: cast.offer)
+        node.dispatcher.admitted(other.migration, refusal: nil, memoryByteCount: 1_024, now: node.now, wallClock: node.wallClock)
+        let snapshot = SnapshotHeader(
+            entity: cast.daemon.entityID, lineage: cast.lineage, epoch: cast.offer.epoch, kind: cast.offer.kind,
+            chainLink: .genesis(cast.daemon.originHash), headPayload: [], cursors: [], outputLanes: [], bindings: [], createdAt: 0)
+        let ready = SnapshotReady(order: other, snapshot: snapshot, stream: 1)
+        _ = node.receive(.snapshotReady(ready), about: other.migration, epoch: cast.offer.epoch, from: cast.source.peer)
+        let last = try #require(other.next(mode: .stopAndCopy))
+        #expect(reservations(node.plan(last, from: cast.orchestrator.peer, offer: cast.offer)) == ["reserve \(last.migration)"])
+    }
+
     // MARK: Boots
 
     @Test("a plan for another boot of a node, or for none, begins nothing there")
