@@ -8,6 +8,36 @@ import Foundation
 import Synchronization
 import Testing
 
+/// A journal whose disk hangs before a take, until it is let go.
+private final class HangingJournal: MoveJournal {
+    private let waiting = Mutex<(isOpen: Bool, continuations: [CheckedContinuation<Void, Never>])>((false, []))
+
+    var isDurable: Bool { false }
+    func records(of migration: MigrationID) async throws -> [MoveRecord] { [] }
+    func openMoves() async throws -> [MigrationID] { [] }
+    func close(_ migration: MigrationID) async throws {}
+
+    func record(_ record: MoveRecord, of migration: MigrationID) async throws {
+        guard case .took = record else { return }
+        await withCheckedContinuation { continuation in
+            let isOpen = waiting.withLock { waiting in
+                if !waiting.isOpen { waiting.continuations.append(continuation) }
+                return waiting.isOpen
+            }
+            if isOpen { continuation.resume() }
+        }
+    }
+
+    func open() {
+        let continuations = waiting.withLock { waiting in
+            waiting.isOpen = true
+            defer { waiting.continuations = [] }
+            return waiting.continuations
+        }
+        for continuation in continuations { continuation.resume() }
+    }
+}
+
 @Suite(.timeLimit(.minutes(1))) struct OrderControlTests {
     private static func withControl(
         _ count: Int, budgets: PhaseBudgets = PhaseBudgets(), configure: @escaping (Int, inout Composition) -> Void = { _, _ in },
@@ -133,6 +163,53 @@ import Testing
             #expect(try await client.send(request).error?.code == "notInDoubt")
             request.migration = String(repeating: "0", count: 32)
             #expect(try await client.send(request).error?.code == "notInDoubt")
+        }
+    }
+
+    /// A move whose target hangs before its take, resolved at the source; then the target goes on.
+    private static func resolve(
+        _ resolution: String, _ check: @Sendable @escaping ([FerryNode], EntityID, HangingJournal) async throws -> Void
+    ) async throws {
+        let journal = HangingJournal()
+        var budgets = PhaseBudgets()
+        budgets.take = .milliseconds(200)
+        let configure = { (index: Int, composition: inout Composition) in if index == 1 { composition.journal = journal } }
+        try await Self.withControl(2, budgets: budgets, configure: configure) { nodes, client in
+            let entity = try await nodes[0].spawn(LedgerDaemon(seed: 8))
+            let error = try #require(try await client.send(Self.request(.migrate, entity, to: nodes[1])).error)
+            #expect(error.code == "inDoubt")
+            let moves = try #require(try await client.send(ControlRequest(.moves)).moves)
+            let doubt = try #require(moves.first { $0.role == "source" })
+            #expect(doubt.result == "inDoubt")
+            #expect(!doubt.stall.isEmpty)
+            var request = ControlRequest(.resolve)
+            request.migration = doubt.migration
+            request.resolution = resolution
+            #expect(try await client.send(request).accepted == true)
+            try await check(nodes, entity, journal)
+            #expect(try await client.send(request).error?.code == "notInDoubt")
+        }
+    }
+
+    @Test("a daemon that is taken back serves under a new epoch, and the target drops its copy")
+    func takeBack() async throws {
+        try await Self.resolve("take-back") { nodes, entity, journal in
+            await eventually { await nodes[0].daemons.first?.standing == .active }
+            #expect(await nodes[0].daemons.first?.epoch == Epoch(rawValue: 3))
+            try await nodes[0].deliver([UInt8](repeating: 1, count: 8), to: entity.originHash)
+            journal.open()
+            await eventually { await nodes[1].daemons.isEmpty }
+            #expect(await nodes[0].daemons.first?.standing == .active)
+        }
+    }
+
+    @Test("a daemon that is let go leaves a stub, and serves at the target once that goes on")
+    func giveUp() async throws {
+        try await Self.resolve("give-up") { nodes, entity, journal in
+            await eventually { await nodes[0].daemons.first?.standing == .moved }
+            journal.open()
+            await eventually { await nodes[1].daemons.first?.standing == .active }
+            #expect(await nodes[0].daemons.first?.standing == .moved)
         }
     }
 }
