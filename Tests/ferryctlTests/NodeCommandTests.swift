@@ -78,6 +78,16 @@ import Testing
         }
     }
 
+    @Test func `a node that cannot drain says so in its exit status`() async throws {
+        let target = try await RunningNode.start(flags: ["--allow", "any"])
+        let heir = try #require(target.endpoints.first)
+        let source = try await RunningNode.start(flags: ["--spawn-demo", "64KiB", "--drain-to", heir, "--allow", "any"])
+        _ = try await source.command.next("activated")
+        #expect(await target.command.stop() == 0)
+        #expect(await source.command.stop() == 1)
+        _ = try await source.command.next("stopped")
+    }
+
     @Test func `a node that drains hands its daemons over before it stops`() async throws {
         let target = try await RunningNode.start(flags: ["--allow", "any"])
         let heir = try #require(target.endpoints.first)

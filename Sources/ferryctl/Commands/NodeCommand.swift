@@ -11,6 +11,7 @@ internal import FerryZstd
 internal import Foundation
 internal import Logging
 internal import ServiceLifecycle
+internal import Synchronization
 internal import UnixSignals
 
 /// `ferryctl node`: serves until it is told to stop, and writes what happens as JSON lines.
@@ -21,27 +22,35 @@ struct NodeCommand: AsyncParsableCommand {
     @OptionGroup var options: NodeOptions
 
     func run() async throws {
+        let leftCount: Int
         do {
-            try await serve(try options.merged())
+            leftCount = try await serve(try options.merged())
         } catch {
             let failure = CommandFailure(describing: error)
             NodeEvents.write("failed", [("daemon", .null), ("code", .string(failure.code)), ("message", .string(failure.message))])
             Console.complain(failure.message)
             throw failure.status.code
         }
+        guard leftCount == 0 else {
+            Console.complain("\(leftCount) daemon(s) could not be handed over and ended with this node")
+            throw ExitStatus.failed.code
+        }
     }
 
-    private func serve(_ settings: NodeSettings) async throws {
+    /// - Returns: how many daemons the drain could not hand over.
+    private func serve(_ settings: NodeSettings) async throws -> Int {
         let drainTarget = try settings.drainTo.map { try Endpoint(argument: $0, of: "--drain-to") }
         let composition = try settings.composition(observers: [NodeEvents()])
         let node = try FerryNode(composition)
         let announcer = Announcer(node: node, spawning: settings.spawnedDemoByteCount)
         var services: [any Service] = [node, announcer]
-        if let drainTarget { services.append(Drain(node: node, target: drainTarget)) }
+        let drain = drainTarget.map { Drain(node: node, target: $0) }
+        if let drain { services.append(drain) }
         let group = ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: composition.logger)
         try await group.run()
         NodeEvents.write("stopped", [])
+        return drain?.failureCount.load(ordering: .relaxed) ?? 0
     }
 }
 
@@ -66,18 +75,35 @@ private struct Announcer: Service {
 }
 
 /// Moves every daemon to another node before this one stops.
-private struct Drain: Service {
-    let node: FerryNode
-    let target: Endpoint
+private final class Drain: Service {
+    let failureCount = Atomic<Int>(0)
+    private let node: FerryNode
+    private let target: Endpoint
+
+    init(node: FerryNode, target: Endpoint) {
+        self.node = node
+        self.target = target
+    }
 
     func run() async throws {
         try await gracefulShutdown()
-        for daemon in await node.daemons where daemon.standing == .active {
-            do {
-                _ = try await node.migrate(daemon.entity, to: target).value
-            } catch {
-                NodeEvents().daemonFailed(daemon.origin, error: error)
+        // The node serves until this returns: what arrives meanwhile goes on as well.
+        var tried: Set<EntityID> = []
+        while true {
+            let daemons = await node.daemons.filter { $0.standing == .active && tried.insert($0.entity).inserted }
+            guard !daemons.isEmpty else { return }
+            await withDiscardingTaskGroup { group in
+                for daemon in daemons { group.addTask { await self.move(daemon) } }
             }
+        }
+    }
+
+    private func move(_ daemon: DaemonStatus) async {
+        do {
+            _ = try await node.migrate(daemon.entity, to: target).value
+        } catch {
+            failureCount.add(1, ordering: .relaxed)
+            NodeEvents().daemonFailed(daemon.origin, error: error)
         }
     }
 }
