@@ -3,6 +3,12 @@ internal import FerryCrypto
 internal import FerryStateMachines
 internal import FerryWire
 
+/// Where an emitter that was told to wait is reached, and through whom.
+struct HeldPath: Sendable {
+    var bearer: LaneBearer
+    var path: LaneReplyPath
+}
+
 // A daemon that serves while it moves: the source's end.
 extension DaemonHost {
     /// Keeps a copy of the daemon at this point in processing order, and logs every input from here on; the daemon goes on.
@@ -49,9 +55,14 @@ extension DaemonHost {
     // MARK: Held lanes
 
     /// Lets a daemon that introduces itself wait while its credential would find no room in the log; nil when there is room.
-    func holdForLog(_ message: LaneMessage, isNode: Bool) -> LaneMessage.Body? {
+    func holdForLog(_ message: LaneMessage, from bearer: LaneBearer, isNode: Bool) -> LaneMessage.Body? {
         guard let live, !isNode, case .hello = message.body, case .active = ownership.standing, !live.hasRoom else { return nil }
-        return ownership.holdForRoom(message.emitter).reply
+        return ownership.holdForRoom(message.emitter, by: bearer).reply
+    }
+
+    /// Whether a node has shown the newest credential of an emitter that is a daemon.
+    func isKnown(_ node: NodeKey, toSpeakFor emitter: OriginHash) -> Bool {
+        plane.fence.admit(event: plane.fence.epoch(of: emitter), of: emitter, from: node, isNode: false) == .pass
     }
 
     /// Tells everyone who was asked to wait where the daemon stands now; a message that does not get through is made up for by the
@@ -62,9 +73,9 @@ extension DaemonHost {
         let paths = heldPaths
         heldPaths = [:]
         for emitter in held {
-            guard let path = paths[emitter], let body = ownership.welcome(emitter).reply else { continue }
-            if case .hold = body { heldPaths[emitter] = path }
-            path.trySend(LaneMessage(emitter: emitter, daemon: origin, body: body))
+            guard let held = paths[emitter], let body = ownership.welcome(emitter, by: held.bearer).reply else { continue }
+            if case .hold = body { heldPaths[emitter] = held }
+            held.path.trySend(LaneMessage(emitter: emitter, daemon: origin, body: body))
         }
     }
 }

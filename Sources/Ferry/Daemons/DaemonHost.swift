@@ -34,7 +34,7 @@ actor DaemonHost {
     var follower = LogFollower()
     var digestPace = DigestPace()
     /// Where those are reached whom the ownership remembers as held.
-    var heldPaths: [OriginHash: LaneReplyPath] = [:]
+    var heldPaths: [OriginHash: HeldPath] = [:]
     private var processedCount: UInt64 = 0
     private var failedCount: UInt64 = 0
 
@@ -81,26 +81,28 @@ actor DaemonHost {
     ///   - isNode: whether the emitter is `node` itself, and no daemon.
     ///   - path: where the emitter is told once a hold is over.
     func receive(_ message: LaneMessage, from node: NodeKey, isNode: Bool, replyingTo path: LaneReplyPath) -> LaneMessage.Body? {
+        let bearer = LaneBearer(node: node, isProven: isNode || isKnown(node, toSpeakFor: message.emitter))
         let answer =
-            holdForLog(message, isNode: isNode)
-            ?? objection(to: message, from: node, isNode: isNode) ?? answer(message, isNode: isNode)
-        if case .hold = answer, heldPaths.count < WireLimits.cursorCount || heldPaths[message.emitter] != nil {
-            heldPaths[message.emitter] = path
+            holdForLog(message, from: bearer, isNode: isNode)
+            ?? objection(to: message, from: node, isNode: isNode) ?? answer(message, from: bearer, isNode: isNode)
+        if case .hold = answer, ownership.isHeld(message.emitter, by: node) {
+            heldPaths[message.emitter] = HeldPath(bearer: bearer, path: path)
         }
         return answer
     }
 
-    private func answer(_ message: LaneMessage, isNode: Bool) -> LaneMessage.Body? {
+    private func answer(_ message: LaneMessage, from bearer: LaneBearer, isNode: Bool) -> LaneMessage.Body? {
         switch message.body {
         case .hello:
-            return ownership.welcome(message.emitter).reply
+            return ownership.welcome(message.emitter, by: bearer).reply
         case .event(let event):
             guard event.link.origin == message.emitter else { return .violation }
-            let verdict = ownership.admit(event, from: message.emitter)
+            let verdict = ownership.admit(event, from: message.emitter, by: bearer)
             guard case .process = verdict else { return verdict.reply }
             // Not accepted, so the emitter keeps it and sends it again.
-            guard plane.lanes.hasRoom(forInputOfDaemon: !isNode) else { return ownership.holdForRoom(message.emitter).reply }
-            if let live, !live.hasRoom { return ownership.holdForRoom(message.emitter).reply }
+            guard plane.lanes.hasRoom(forInputOfDaemon: !isNode), live?.hasRoom ?? true else {
+                return ownership.holdForRoom(message.emitter, by: bearer).reply
+            }
             process(
                 CausalEvent(link: event.link, payload: event.payload, receivedAt: WallClock.nanoseconds, content: event.content))
             return ownership.processed(emitter: message.emitter, sequence: event.link.sequence).reply

@@ -14,7 +14,9 @@ public import FerryWire
 /// Freezing and fencing burn the attempt's epoch, so that no two releases ever carry one number, also if the attempt is given up.
 ///
 /// Whoever is answered `hold` is remembered, one entry a lane and no more of them than lanes are kept: the host takes them with
-/// ``takeHeld()`` whenever the daemon serves again or has gone, and answers each with ``welcome(_:)``, so that nobody waits for a timer.
+/// ``takeHeld()`` whenever the daemon serves again or has gone, and answers each with ``welcome(_:by:)``, so that nobody waits for a
+/// timer. Where nodes speak for several emitters they are named as their bearers: the first one of an emitter stays until another is
+/// proven, and one node has no more than a quarter of the table.
 ///
 /// Invalid input. Our bug: `processed` outside `active` or out of order stops the process. The peer's fault: an event that claims a
 /// predecessor below the cursor, or one lane more than the cap, is answered `violation`; one of a higher epoch than this node has ever
@@ -81,7 +83,11 @@ public struct OwnershipMachine: ~Copyable {
     }
 
     /// Decides about an event; constant time, no allocation but for an emitter that is held.
-    public mutating func admit(_ event: borrowing LaneEvent, from emitter: OriginHash) -> LaneVerdict {
+    ///
+    /// - Parameter bearer: who brings the event; nil where all emitters are their own.
+    public mutating func admit(
+        _ event: borrowing LaneEvent, from emitter: OriginHash, by bearer: LaneBearer? = nil
+    ) -> LaneVerdict {
         // Whoever emits under a later epoch was told so by a later owner: what this node would process, that one may have processed.
         guard event.epoch <= latestEpoch else { return .notHere }
         let known = cursors[emitter]
@@ -101,30 +107,33 @@ public struct OwnershipMachine: ~Copyable {
             // Processed before the fence, so also part of what was frozen.
             if sequence <= cursor { return .acknowledge(cursor: cursor, epoch: epoch) }
             if defect == .holdWhileFenced { return .acknowledge(cursor: sequence, epoch: epoch) }
-            return hold(emitter, migration)
+            return hold(emitter, bearer, migration)
         case .inDoubt(let epoch, let moved):
             return sequence <= cursor ? .acknowledge(cursor: cursor, epoch: epoch) : .moved(moved)
         case .moved(let moved):
             return defect == .movedStub ? .notHere : .moved(moved)
         case .standby(_, let migration):
-            return hold(emitter, migration)
+            return hold(emitter, bearer, migration)
         }
     }
 
     /// Refuses for now an event that `admit` let through: there is no room for another input, in a move's log or among the outputs.
     ///
     /// - Returns: the hold, of migration 0 when no move has frozen the daemon.
-    public mutating func holdForRoom(_ emitter: OriginHash) -> LaneVerdict {
-        hold(emitter, frozenFor ?? MigrationID(rawValue: .zero))
+    public mutating func holdForRoom(_ emitter: OriginHash, by bearer: LaneBearer? = nil) -> LaneVerdict {
+        hold(emitter, bearer, frozenFor ?? MigrationID(rawValue: .zero))
     }
 
-    private mutating func hold(_ emitter: OriginHash, _ migration: MigrationID) -> LaneVerdict {
-        held.insert(emitter, limit: limits.laneCount)
+    private mutating func hold(_ emitter: OriginHash, _ bearer: LaneBearer?, _ migration: MigrationID) -> LaneVerdict {
+        held.insert(emitter, by: bearer, limit: limits.laneCount)
         return .hold(migration: migration, retryAfter: limits.holdInterval)
     }
 
-    /// The emitters that were answered `hold` since the last call, each once, in order; each is to be told ``welcome(_:)`` now.
+    /// The emitters that were answered `hold` since the last call, each once, in order; each is to be told ``welcome(_:by:)`` now.
     public mutating func takeHeld() -> [OriginHash] { held.take() }
+
+    /// Whether an emitter is remembered as held, and is to be told more through this node.
+    public func isHeld(_ emitter: OriginHash, by node: NodeKey) -> Bool { held.contains(emitter, by: node) }
 
     private var hasRoomForLane: Bool { cursors.count < limits.laneCount || defect == .laneCap }
 
@@ -139,7 +148,7 @@ public struct OwnershipMachine: ~Copyable {
     }
 
     /// Decides about a `hello`.
-    public mutating func welcome(_ emitter: OriginHash) -> LaneVerdict {
+    public mutating func welcome(_ emitter: OriginHash, by bearer: LaneBearer? = nil) -> LaneVerdict {
         switch standing {
         case .active(let epoch):
             guard let cursor = cursors[emitter] else {
@@ -147,7 +156,7 @@ public struct OwnershipMachine: ~Copyable {
             }
             return .welcome(cursor: cursor, epoch: epoch)
         case .fenced(_, let migration), .standby(_, let migration):
-            return hold(emitter, migration)
+            return hold(emitter, bearer, migration)
         case .inDoubt(_, let moved), .moved(let moved):
             return .moved(moved)
         }

@@ -11,14 +11,18 @@ import Testing
 
         init(_ machine: consuming OwnershipMachine) { value = machine }
 
-        func admit(_ sequence: UInt64, after previous: UInt64, from emitter: OriginHash, epoch: Epoch = .first) -> LaneVerdict {
+        func admit(
+            _ sequence: UInt64, after previous: UInt64, from emitter: OriginHash, epoch: Epoch = .first, by bearer: LaneBearer? = nil
+        ) -> LaneVerdict {
             let link = CausalLink(origin: emitter, horizon: 0, sequence: sequence, parent: 0)
-            return value.admit(LaneEvent(epoch: epoch, previous: previous, link: link, payload: []), from: emitter)
+            return value.admit(LaneEvent(epoch: epoch, previous: previous, link: link, payload: []), from: emitter, by: bearer)
         }
+
+        func isHeld(_ emitter: OriginHash, by node: NodeKey) -> Bool { value.isHeld(emitter, by: node) }
 
         func takeHeld() -> [OriginHash] { value.takeHeld() }
 
-        func welcome(_ emitter: OriginHash) -> LaneVerdict { value.welcome(emitter) }
+        func welcome(_ emitter: OriginHash, by bearer: LaneBearer? = nil) -> LaneVerdict { value.welcome(emitter, by: bearer) }
 
         func holdForRoom(_ emitter: OriginHash) -> LaneVerdict { value.holdForRoom(emitter) }
 
@@ -102,6 +106,46 @@ import Testing
         #expect(machine.takeHeld().isEmpty)
         #expect(machine.resume(migration) == .first)
         #expect(machine.welcome(emitter) == .welcome(cursor: 0, epoch: .first))
+    }
+
+    private func bearer(_ number: UInt8, isProven: Bool = false) throws -> LaneBearer {
+        LaneBearer(node: try #require(NodeKey([UInt8](repeating: number, count: 32))), isProven: isProven)
+    }
+
+    @Test("whoever speaks first for a held emitter is told more, until a node is proven to speak for it")
+    func spoofedHold() throws {
+        let machine = try spawn()
+        try machine.fence(migration, two)
+        let (first, spoofer) = (try bearer(1), try bearer(2))
+        _ = machine.admit(1, after: 0, from: emitter, by: first)
+        _ = machine.welcome(emitter, by: spoofer)
+        #expect(machine.isHeld(emitter, by: first.node))
+        #expect(!machine.isHeld(emitter, by: spoofer.node))
+
+        _ = machine.welcome(other, by: spoofer)
+        let owner = try bearer(1, isProven: true)
+        _ = machine.admit(1, after: 0, from: other, by: owner)
+        #expect(machine.isHeld(other, by: owner.node))
+        _ = machine.welcome(other, by: try bearer(2, isProven: true))
+        #expect(machine.isHeld(other, by: owner.node))
+        #expect(machine.takeHeld() == [emitter, other])
+        #expect(!machine.isHeld(other, by: owner.node))
+    }
+
+    @Test("one node has a quarter of the held emitters at most, the others find room beside it")
+    func shareOfHolds() throws {
+        let machine = try spawn(OwnershipLimits(laneCount: 16))
+        try machine.fence(migration, two)
+        let hostile = try bearer(1)
+        for number in UInt64(100)..<120 { _ = machine.welcome(OriginHash(rawValue: number), by: hostile) }
+        #expect(machine.isHeld(OriginHash(rawValue: 103), by: hostile.node))
+        #expect(!machine.isHeld(OriginHash(rawValue: 104), by: hostile.node))
+        _ = machine.welcome(emitter, by: try bearer(2))
+        // What is taken over from the hostile node counts for whom it belongs to, and makes room for no more than one.
+        _ = machine.welcome(OriginHash(rawValue: 100), by: try bearer(3, isProven: true))
+        _ = machine.welcome(OriginHash(rawValue: 104), by: hostile)
+        _ = machine.welcome(OriginHash(rawValue: 105), by: hostile)
+        #expect(machine.takeHeld().map(\.rawValue) == [100, 101, 102, 103, 9, 104])
     }
 
     @Test("an input that there is no room for is held and remembered, in a move's name or in nobody's")
