@@ -4,15 +4,22 @@ extension DigestAhead {
     /// Digests that are taken at most while the daemon serves; each leaves fewer written pages to the next.
     private static let approachCount = 4
     /// Who was done so soon leaves so little that everybody may wait for it.
-    private static let shortDigest = Duration.milliseconds(1)
+    static let shortDigest = Duration.milliseconds(1)
+    /// Digests that go on for so long do not become shorter.
+    private static let patience = Duration.seconds(1)
 
     /// Digests a daemon that serves until next to nothing is left for the digest that it is stopped for.
-    static func approach(_ host: DaemonHost, clock: NodeClock) async {
+    ///
+    /// - Returns: the least that one took, as a stopped daemon's will; zero for a daemon without a digest.
+    static func approach(_ host: DaemonHost, clock: NodeClock) async -> Duration {
+        let begin = clock.now
+        var least: Duration?
         for _ in 0..<approachCount {
-            guard let copy = await host.digestible() else { return }
-            let start = clock.now
-            await run(copy)
-            if clock.now - start <= shortDigest { return }
+            guard let copy = await host.digestible() else { break }
+            let duration = await run(copy)
+            least = min(least ?? duration, duration)
+            if duration <= shortDigest || clock.now - begin > patience { break }
         }
+        return least ?? .zero
     }
 }

@@ -134,12 +134,20 @@ final class FrozenCopy: Sendable {
 /// State digests ahead of the moment in which everybody waits for one: copies of paged stores share what is hashed once.
 enum DigestAhead {
     /// Digests a copy on a thread of its own, and frees it there: a large state takes longer than events may wait for a thread of the pool.
-    static func run(_ daemon: consuming any StateDigesting) async {
+    ///
+    /// - Returns: what the digest took, without the wait for the thread and without freeing the copy.
+    @discardableResult
+    static func run(_ daemon: consuming any StateDigesting) async -> Duration {
         let copy = FrozenCopy(daemon)
-        await withCheckedContinuation { continuation in
+        return await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .utility).async {
-                if let daemon = copy.take() as? any StateDigesting { _ = daemon.stateDigest }
-                continuation.resume()
+                guard let daemon = copy.take() as? any StateDigesting else { return continuation.resume(returning: .zero) }
+                let start = ContinuousClock.now
+                let duration = withExtendedLifetime(daemon) {
+                    _ = daemon.stateDigest
+                    return ContinuousClock.now - start
+                }
+                continuation.resume(returning: duration)
             }
         }
     }

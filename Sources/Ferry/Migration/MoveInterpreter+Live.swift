@@ -110,9 +110,11 @@ extension MoveInterpreter {
         await drain()
     }
 
-    /// Before the digests are ahead, nobody hears that the log is followed: the daemon would be stopped too early.
-    private func tellStatus(_ migration: MigrationID, _ status: MoveLogStatus) {
-        guard departing[migration]?.isDigested == true else { return }
+    /// Before the digests are ahead, the daemon must not be stopped.
+    private func tellStatus(_ migration: MigrationID, _ logged: MoveLogStatus) {
+        guard let departure = departing[migration] else { return }
+        var status = logged
+        status.isDigestPending = !departure.isDigested
         dispatcher.logStatus(migration, status, now: core.now, wallClock: WallClock.nanoseconds)
     }
 
@@ -135,6 +137,17 @@ extension MoveInterpreter {
         departing[migration]?.isDigested = true
         tellStatus(migration, departure.move.status)
         await drain()
+    }
+
+    /// Refuses to stop a daemon whose own digest, which everybody waits for at either end, takes more than the order allows a pause.
+    func checkPause(of migration: MigrationID, digest: Duration) throws(FailureReason) {
+        guard digest > DigestAhead.shortDigest, let allowance = dispatcher.pauseAllowance(of: migration), digest * 2 > allowance else {
+            return
+        }
+        throw FailureReason(
+            .notConverging,
+            "a state digest takes \(digest.wholeNanoseconds / 1_000_000) ms, two of them are part of the pause, "
+                + "and the order leaves \(max(.zero, allowance).wholeNanoseconds / 1_000_000) ms for them")
     }
 
     private func armLogTimer() {

@@ -47,8 +47,11 @@ extension MoveInterpreter {
             let result: Result<FencedDaemon, FailureReason>
             do throws(FailureReason) {
                 guard let host else { throw FailureReason(.daemonNotFound) }
-                if isServing { await DigestAhead.approach(host, clock: clock) }
-                result = .success(try await host.fence(migration, epoch: epoch))
+                let digest = isServing ? await DigestAhead.approach(host, clock: clock) : .zero
+                try await interpreter.checkPause(of: migration, digest: digest)
+                var daemon = try await host.fence(migration, epoch: epoch)
+                daemon.digest = digest
+                result = .success(daemon)
             } catch {
                 result = .failure(error)
             }

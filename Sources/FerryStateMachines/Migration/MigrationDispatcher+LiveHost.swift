@@ -18,6 +18,12 @@ extension MigrationDispatcher {
         drainLoopback(now: now, wallClock: wallClock)
     }
 
+    /// What an order allows the pause beyond what a hand-over costs by itself; nil for a move that has no source here.
+    package func pauseAllowance(of migration: MigrationID) -> Duration? {
+        guard let budget = slots[migration]?.source?.pauseBudget else { return nil }
+        return budget - environment.budgets.handshake
+    }
+
     /// The log of a daemon that serves has no room for another input; a move whose copy is not at the target yet is given up.
     public mutating func logFull(_ migration: MigrationID, now: Timestamp, wallClock: UInt64) {
         slots[migration]?.source?.logFull(now: now, &effects)

@@ -63,6 +63,9 @@ public struct FencedDaemon: Sendable {
     public var inputOutputDigest: FixedBytes32
     /// What the comparison of both sides will prove.
     public var determinism: Determinism
+    /// What a state digest took just before the daemon stopped; everybody waits for one at either end. Zero without a digest, and in
+    /// stop-and-copy mode.
+    public var digest = Duration.zero
 
     /// Describes a stopped daemon.
     ///

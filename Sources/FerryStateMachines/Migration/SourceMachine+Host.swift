@@ -50,6 +50,7 @@ extension SourceMachine {
                 return abandon(FailureReason(.daemonNotFound, "another daemon was fenced"), now: now, &effects)
             }
             if let obstacle = obstacle(daemon.snapshot, to: targetBoot) { return abandon(obstacle, now: now, &effects) }
+            expectedPause = expectedPause.map { $0 + daemon.digest * 2 }
             let stopped = Stopped(daemon: daemon, at: now)
             if let following {
                 let departing = Departing(

@@ -82,8 +82,8 @@ extension SourceMachine {
     ) {
         let pause = status.isCaughtUp ? environment.budgets.handshake : status.catchUp + environment.budgets.handshake
         var following = following
-        // Nobody would take over from a daemon that stops now; it serves until the target is back, or is given up.
-        guard isTargetConnected else {
+        // Nobody would take over from a daemon that stops now, or not before it is digested; it serves until then, or is given up.
+        guard isTargetConnected, !status.isDigestPending else {
             following.fitsSince = nil
             state = .following(following)
             return
@@ -116,7 +116,9 @@ extension SourceMachine {
 
     /// The log did not converge in time: slows intake, or lets the daemon be.
     mutating func catchUpBudgetSpent(_ following: Following, now: Timestamp, _ effects: inout MoveEffects) {
-        if let obstacle = following.obstacle {
+        // Intake that is held back makes no digest shorter.
+        let digestObstacle = log?.isDigestPending ?? false ? stall(now) : nil
+        if let obstacle = following.obstacle ?? digestObstacle {
             let code: FailureReason.Code = isTargetConnected ? .notConverging : .unreachable
             return abandon(FailureReason(code, obstacle), now: now, &effects)
         }

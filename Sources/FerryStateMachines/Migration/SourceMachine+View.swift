@@ -39,6 +39,7 @@ extension SourceMachine {
     /// Why the log is not followed closely enough for a fence.
     var logCause: String {
         guard let log else { return "the target's first answer to the log" }
+        if log.isDigestPending { return "the daemon's state digest, which is part of the pause and not done yet" }
         if log.appendedBytesPerSecond > log.drainedBytesPerSecond {
             return "the log grows \(log.appendedBytesPerSecond.rateText), the target follows \(log.drainedBytesPerSecond.rateText)"
         }

@@ -124,6 +124,40 @@ import Testing
         finish(world)
     }
 
+    @Test("a daemon whose state digest is not done is not stopped, and declined for it without slowing anybody")
+    func endlessDigest() throws {
+        let (world, daemon) = try makeWorld(seed: 31)
+        world.nodes[0].isDigestPending = true
+        world.emit(100, over: 1_000)
+        let migration = world.order(from: 0, to: 1, by: 2, daemon: daemon, mode: .live)
+        world.run(for: .seconds(4))
+        #expect(world.outcome(migration, .source, on: 0) == nil)
+        #expect(world.nodes[0].phases[.source]?.contains(.cutover) == false)
+        world.run(for: .seconds(3))
+        guard case .declined(let reason) = world.outcome(migration, .source, on: 0) else {
+            Issue.record("\(world.trace)")
+            return
+        }
+        #expect(reason.code == .notConverging)
+        #expect(reason.message.contains("state digest"))
+        #expect(world.nodes[0].logLimits.isEmpty)
+        #expect(world.owners.map(\.index) == [0])
+        finish(world)
+    }
+
+    @Test("a daemon is stopped as soon as its state digest is done")
+    func lateDigest() throws {
+        let (world, daemon) = try makeWorld(seed: 32)
+        world.nodes[0].isDigestPending = true
+        let migration = world.order(from: 0, to: 1, by: 2, daemon: daemon, mode: .live)
+        world.run(for: .seconds(2))
+        world.nodes[0].isDigestPending = false
+        world.run(for: .seconds(2))
+        #expect(world.outcome(migration, .source, on: 0)?.reason == nil)
+        #expect(world.owners.map(\.index) == [1])
+        finish(world)
+    }
+
     @Test("a log within the pause budget is fenced though something is always waiting")
     func fencesWithinBudget() throws {
         let (world, daemon) = try makeWorld(seed: 27, emitterCount: 1)

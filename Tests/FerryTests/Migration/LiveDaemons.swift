@@ -81,12 +81,38 @@ struct DeclaredDaemon: Deterministic {
     }
 }
 
+/// A daemon whose digest takes at least a hundred milliseconds, however little was written since the last one.
+struct SlowDigestDaemon: StateDigesting {
+    static let kind = DaemonKind(name: "slow-digest", schemaVersion: 1)
+    static let digestTime = Duration.milliseconds(100)
+    var count: UInt64 = 0
+
+    init() {}
+
+    var stateDigest: FixedBytes32 {
+        let start = ContinuousClock.now
+        while true {
+            let digest = keyedBlake2s(key: [2].rawSpan, payload(count).rawSpan)
+            if ContinuousClock.now - start >= Self.digestTime { return digest }
+        }
+    }
+
+    mutating func process(_ event: CausalEvent, into outputs: inout DaemonOutputs) throws { count += 1 }
+
+    func snapshot(into writer: inout SnapshotWriter) async throws { writer.write(count) }
+
+    init(restoring reader: inout SnapshotReader) async throws {
+        try await reader.checkpoint()
+        count = try reader.read(UInt64.self)
+    }
+}
+
 extension Composition {
     /// Every kind that these tests move.
     mutating func restoreAll() {
         daemons = [
             DaemonRegistration(LedgerDaemon.self), DaemonRegistration(WaywardDaemon.self), DaemonRegistration(SilentDaemon.self),
-            DaemonRegistration(DeclaredDaemon.self),
+            DaemonRegistration(DeclaredDaemon.self), DaemonRegistration(SlowDigestDaemon.self),
         ]
     }
 }

@@ -56,6 +56,28 @@ import Testing
         }
     }
 
+    @Test("a digest that does not fit the pause budget declines the move before the daemon stops, and is part of what is predicted")
+    func slowDigest() async throws {
+        try await withHosts(2, configure: { _, composition in composition.restoreAll() }) { nodes in
+            let entity = try await nodes[0].spawn(SlowDigestDaemon())
+            try await nodes[0].deliver(payload(0), to: entity.originHash)
+            let declined = try await nodes[0].migrate(entity, to: nodes[1].endpoint)
+            let error = await #expect(throws: FerryError.self) { _ = try await declined.value }
+            #expect(error?.code == .declined, "\(String(describing: error))")
+            let reason = error?.cause as? FailureReason
+            #expect(reason?.code == .notConverging)
+            #expect(reason?.message.contains("a state digest takes") == true)
+            try await nodes[0].deliver(payload(1), to: entity.originHash)
+            #expect(await nodes[0].daemons.map(\.standing) == [.active])
+
+            let options = MoveOptions(pauseBudget: .seconds(30))
+            let report = try await nodes[0].migrate(entity, to: nodes[1].endpoint, options: options).value
+            #expect(report.mode == .live)
+            #expect(report.determinism == .verified)
+            #expect(try #require(report.predictedPause) >= SlowDigestDaemon.digestTime * 2)
+        }
+    }
+
     @Test("a session that is lost while the target follows costs nothing: the log is shipped again from where it was")
     func sessionIsLost() async throws {
         let auditor = Auditor()

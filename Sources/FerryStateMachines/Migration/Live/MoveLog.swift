@@ -16,11 +16,13 @@ public struct MoveLogStatus: Hashable, Sendable {
     public var appendedBytesPerSecond: UInt64
     /// How fast the target follows.
     public var drainedBytesPerSecond: UInt64
+    /// Whether the daemon's first state digest of the move is still under way: a daemon that stopped now would wait for one as long.
+    public var isDigestPending: Bool
 
     /// Describes a log.
     public init(
         lastIndex: UInt64, acknowledgedIndex: UInt64, waitingByteCount: Int, catchUp: Duration, appendedBytesPerSecond: UInt64,
-        drainedBytesPerSecond: UInt64
+        drainedBytesPerSecond: UInt64, isDigestPending: Bool = false
     ) {
         self.lastIndex = lastIndex
         self.acknowledgedIndex = acknowledgedIndex
@@ -28,6 +30,7 @@ public struct MoveLogStatus: Hashable, Sendable {
         self.catchUp = catchUp
         self.appendedBytesPerSecond = appendedBytesPerSecond
         self.drainedBytesPerSecond = drainedBytesPerSecond
+        self.isDigestPending = isDigestPending
     }
 
     /// Whether the target has replayed everything.

@@ -89,7 +89,8 @@ extension WorldNode {
 
     /// Reports while anything waits.
     private func tick(_ daemon: WorldDaemon) {
-        guard let live = daemon.live, live.pump != nil, !live.isTicking, !live.log.status(now: world.now).isCaughtUp else { return }
+        guard let live = daemon.live, live.pump != nil, !live.isTicking else { return }
+        guard isDigestPending || !live.log.status(now: world.now).isCaughtUp else { return }
         live.isTicking = true
         world.schedule(
             after: .milliseconds(20),
@@ -110,7 +111,9 @@ extension WorldNode {
 
     private func report(_ daemon: WorldDaemon) {
         guard let live = daemon.live, live.pump != nil else { return }
-        dispatcher.logStatus(live.migration, live.log.status(now: world.now), now: world.now, wallClock: world.wallClock)
+        var status = live.log.status(now: world.now)
+        status.isDigestPending = isDigestPending
+        dispatcher.logStatus(live.migration, status, now: world.now, wallClock: world.wallClock)
     }
 
     private func pump(_ daemon: WorldDaemon) {

@@ -94,6 +94,8 @@ final class WorldNode {
     var retried: [MigrationID: MigrationID] = [:]
     var plans: [MigrationID: PlanResult] = [:]
     var logLimits: [Int] = []
+    /// The daemon's first state digest does not end.
+    var isDigestPending = false
 
     init(index: Int, identity: NodeIdentity, world: MoveWorld, limits: MigrationLimits) throws {
         self.index = index
