@@ -22,8 +22,9 @@ extension MoveInterpreter {
         core.logger.warning(
             "a move is in doubt", metadata: ["migration": "\(migration)", "role": "\(role)", "reason": "\(reason)"])
         // The source's doubt is the orchestrator's too where one node is both: nobody could tell it more.
-        let role = role == .source && orders[migration] != nil ? .orchestrator : role
-        fail(migration, role, FerryError(.inDoubt, "the move is committed and the target has not answered: \(reason)", cause: reason))
+        let isOrdered = role == .source && orders[migration] != nil
+        let message = role == .source ? "the move is committed and the target has not answered" : "how the move stands is not known here"
+        fail(migration, isOrdered ? .orchestrator : role, FerryError(.inDoubt, "\(message): \(reason)", cause: reason))
     }
 
     func ended(_ migration: MigrationID, _ role: MoveRole, _ outcome: MoveOutcome) {

@@ -94,7 +94,7 @@ actor MoveInterpreter {
         await drain()
     }
 
-    func order(_ order: MoveOrder) async throws(FailureReason) -> MigrationHandle {
+    func order(_ order: MoveOrder, isNew: Bool = true) async throws(FailureReason) -> MigrationHandle {
         try checkRunning()
         let now = core.now
         let handle = MigrationHandle(migration: order.migration) { [weak self] in
@@ -103,7 +103,7 @@ actor MoveInterpreter {
         let span = startSpan("ferry.move", ofKind: .client)
         orders[order.migration] = OrderedMove(handle: handle, order: order, startedAt: now, span: span)
         do throws(FailureReason) {
-            try dispatcher.order(order, now: now, wallClock: WallClock.nanoseconds)
+            try dispatcher.order(order, isNew: isNew, now: now, wallClock: WallClock.nanoseconds)
         } catch {
             orders[order.migration] = nil
             span.end()

@@ -26,9 +26,11 @@ extension NodeCore {
     }
 
     /// Gives an order whose turn has come, and makes room for the next when its move is over.
-    func give(_ order: MoveOrder, _ peers: Set<NodeKey>) async throws(FerryError) -> MigrationHandle {
+    ///
+    /// - Parameter isNew: whether the order was written just now, so that nobody can have heard of it.
+    func give(_ order: MoveOrder, _ peers: Set<NodeKey>, isNew: Bool = true) async throws(FerryError) -> MigrationHandle {
         do throws(FailureReason) {
-            let handle = try await moves.order(order)
+            let handle = try await moves.order(order, isNew: isNew)
             Task {
                 _ = try? await handle.value
                 orderQueue.leave(peers)
@@ -52,7 +54,7 @@ extension NodeCore {
         }
         let peers = Set([order.source, order.target]).subtracting([nodeKey])
         try await waitForTurn(peers)
-        return try await give(order, peers)
+        return try await give(order, peers, isNew: false)
     }
 
     func plan(

@@ -42,6 +42,7 @@ extension FerryMessage {
         switch body {
         case .plan, .abort, .status: return header.epoch == .none
         case .planReply(.offered(let offer)): return epoch == .none && offer.epoch == header.epoch
+        case .progress, .cleanupComplete: return epoch == .none
         case .statusReply, .unknown, .planReply(.refused), .busy, .migrationFailed: return epoch == .none || header.epoch == .none
         default: return false
         }

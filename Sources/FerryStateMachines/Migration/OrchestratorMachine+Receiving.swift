@@ -14,16 +14,20 @@ extension OrchestratorMachine {
             return .taken
         case _ where !isActive: return .taken
         case .planReply(let reply): return planned(reply, by: peer, isSource: isSource, now: now, &effects)
-        case .progress(let report): progressed(report, isSource: isSource, now: now, &effects)
+        case .progress(let report):
+            if isSource { join(report, epoch: message.header.epoch, of: peer, now: now) }
+            progressed(report, isSource: isSource, now: now, &effects)
         case .busy(let holder): return refusedAsBusy(holder, now: now, &effects)
-        case .migrationFailed(let reason): failed(reason, now: now, &effects)
+        case .migrationFailed(let reason): failed(reason, epoch: message.header.epoch, now: now, &effects)
         case .cleanupComplete(let figures): return completed(figures, now: now, &effects)
         case .tooLate:
             guard cancelReason != nil else { return .taken }
             cancelReason = nil
             if case .ordering = state { state = .moving }
             effects.actions.append(.cancelRefused(attempt.migration))
-        case .statusReply(let reply): return statusReplied(reply, by: peer, isSource: isSource, now: now, &effects)
+        case .statusReply(let reply):
+            guard reply.boot == peer.bootID else { return .unproven }
+            if !isSource { statusReplied(reply, epoch: message.header.epoch, by: peer, now: now, &effects) }
         case .unknown(let boot):
             guard boot == peer.bootID else { return .unproven }
             forgotten(isSource: isSource, boot: boot, now: now, &effects)
@@ -51,6 +55,7 @@ extension OrchestratorMachine {
         case (.planningSource, .offered(let offer)):
             guard isSource, offer.epoch > .none else { return .unproven }
             if let lineage = attempt.order.lineage, lineage != offer.lineage { return .unproven }
+            guard isWelcome(offer, now: now, &effects) else { return .taken }
             attempt.epoch = offer.epoch
             sourceBoot = peer.bootID
             progress.totalByteCount = offer.predictedByteCount
@@ -74,7 +79,9 @@ extension OrchestratorMachine {
                 notReadyCount = notReadyCount < .max ? notReadyCount + 1 : .max
                 return .taken
             }
-            end(.declined(reason), now: now, &effects)
+            // Whoever has used the order before has forgotten what for.
+            let isForgotten = !isNew && reason.code == .orderExpired
+            if isForgotten { end(.forgotten(reason), now: now, &effects) } else { declined(reason, epoch: .none, now: now, &effects) }
         default:
             // The source's old offer, or a reservation that was taken up: said again since the plan was repeated.
             break
@@ -129,9 +136,9 @@ extension OrchestratorMachine {
         progress.advance(to: report.byteCount, now: now)
     }
 
-    private mutating func failed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
+    private mutating func failed(_ reason: FailureReason, epoch: Epoch, now: Timestamp, _ effects: inout MoveEffects) {
         switch state {
-        case .planningSource, .planningTarget: end(.declined(reason), now: now, &effects)
+        case .planningSource, .planningTarget: declined(reason, epoch: epoch, now: now, &effects)
         case .ordering where reason.code == .alreadyMigrating: end(.declined(reason), now: now, &effects)
         case .ordering, .moving, .orphaned:
             let outcome: MoveOutcome =
@@ -141,21 +148,24 @@ extension OrchestratorMachine {
                 default: .beforeCommit(reason)
                 }
             end(outcome, now: now, &effects)
-        case .ended: break
+        case .confirming, .ended: break
         }
     }
 
     private mutating func completed(_ figures: MoveFigures, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {
         let take = figures.take
         let crypto = environment.crypto
-        guard take.migration == attempt.migration, take.epoch == attempt.epoch, take.daemon == attempt.order.daemon,
-            take.target == attempt.order.target, figures.release.release.source == attempt.order.source,
+        guard take.migration == attempt.migration, take.epoch == attempt.epoch || attempt.epoch == .none,
+            take.daemon == attempt.order.daemon, take.target == attempt.order.target,
+            figures.release.release.source == attempt.order.source,
             let hash = HandOverProofs.hash(figures.release.release, crypto: crypto), hash == take.release,
             HandOverProofs.isValid(take, crypto: crypto), HandOverProofs.isValid(figures.release, hash: hash, crypto: crypto)
         else { return .unproven }
         switch state {
-        case .planningSource, .planningTarget, .ended: return .wrongPhase
-        case .ordering, .moving, .orphaned: end(.completed(figures), now: now, &effects)
+        case .planningSource where !mayHaveBegun, .planningTarget, .ended: return .wrongPhase
+        case .planningSource, .ordering, .moving, .orphaned, .confirming:
+            attempt.epoch = take.epoch
+            end(.completed(figures), now: now, &effects)
         }
         return .taken
     }
@@ -166,20 +176,26 @@ extension OrchestratorMachine {
         switch state {
         case .ordering where isSource, .moving where isSource:
             guard boot != sourceBoot else { return outcomeForgotten("the source", now: now, &effects) }
-            // A source that had begun took the daemon with it, unless the target has it by now.
-            state = .orphaned
-            stall = "the target's word, since the source has forgotten the move"
-            cancelReason = nil
-            phaseDeadline = now + bound
-            retry.start(now)
-            // A target that was never sent anything frees its reservation; any other obeys the source only.
-            effects.send(.abort(FailureReason(.participantRestarted, "the source has forgotten the move")), about: attempt, to: .target)
-            ask(&effects)
+            orphan(now: now, &effects)
         case .orphaned where !isSource:
-            guard boot != targetBoot else { return outcomeForgotten("the target", now: now, &effects) }
+            guard let targetBoot, boot != targetBoot else { return outcomeForgotten("the target", now: now, &effects) }
             endOrphaned("source and target have forgotten", now: now, &effects)
+        case .planningSource where isSource: unknownToSource(now: now, &effects)
+        case .confirming(let reason) where !isSource: end(.declined(reason), now: now, &effects)
         default: break
         }
+    }
+
+    /// A source that had begun took the daemon with it, unless the target has it by now.
+    mutating func orphan(now: Timestamp, _ effects: inout MoveEffects) {
+        state = .orphaned
+        stall = "the target's word, since the source has forgotten the move"
+        cancelReason = nil
+        phaseDeadline = now + bound
+        retry.start(now)
+        // A target that was never sent anything frees its reservation; any other obeys the source only.
+        effects.send(.abort(FailureReason(.participantRestarted, "the source has forgotten the move")), about: attempt, to: .target)
+        ask(&effects)
     }
 
     /// A participant forgets, in one boot, only what is over.
@@ -194,15 +210,13 @@ extension OrchestratorMachine {
     }
 
     private mutating func statusReplied(
-        _ reply: StatusReply, by peer: PeerIdentity, isSource: Bool, now: Timestamp, _ effects: inout MoveEffects
-    ) -> MessageVerdict {
-        guard reply.boot == peer.bootID else { return .unproven }
-        guard case .orphaned = state, !isSource else { return .taken }
+        _ reply: StatusReply, epoch: Epoch, by target: PeerIdentity, now: Timestamp, _ effects: inout MoveEffects
+    ) {
+        guard case .orphaned = state else { return confirmed(reply, epoch: epoch, by: target, now: now, &effects) }
         switch reply.standing {
         case .done: end(.completed(nil), now: now, &effects)
         case .abandoned: endOrphaned("the source has forgotten the daemon", now: now, &effects)
         case .working, .prepared, .inDoubt: break
         }
-        return .taken
     }
 }

@@ -9,10 +9,14 @@ public import FerryWire
 /// planningSource ─▶ planningTarget ─▶ ordering ─▶ moving ─▶ ended
 ///        │                 │             │          │ └─▶ orphaned: the source has forgotten; the target knows ─▶ ended
 ///        └──── declined ───┴── planned, where nothing is to be ordered
+/// an order that may have been given before: planningSource ─▶ moving ─▶ …, or confirming, at the target ─▶ orphaned, ended
 /// ```
 /// A cancel before the order ends the attempt here; after it, it is a request that is repeated until the source has decided. So is the word
 /// that the daemon is busy with another move: an earlier copy of the order may have been obeyed all the same. A source that has forgotten
 /// in the boot in which it answered the plan has forgotten an outcome, never a daemon.
+///
+/// Of an order that a crashed boot of this node may have given nothing is claimed before the source has offered the daemon, or source and
+/// target have said what they know of it. Where they cannot be asked the move is in doubt, never declined.
 ///
 /// A live attempt that ends because the daemon cannot be replayed, or was replayed differently, is followed by the order's next attempt in
 /// stop-and-copy mode, where the order allows one.
@@ -26,6 +30,7 @@ struct OrchestratorMachine: ~Copyable {
         case ordering(PlanOffer, targetBoot: BootID)
         case moving
         case orphaned
+        case confirming(FailureReason)
         case ended(MoveOutcome)
     }
 
@@ -42,6 +47,10 @@ struct OrchestratorMachine: ~Copyable {
     var isInDoubt = false
     /// Whether only a plan is wanted.
     let isPlanOnly: Bool
+    /// Whether the order was written for this machine, so that nobody can have heard of it before.
+    let isNew: Bool
+    /// Whether the attempt may be under way, or over, without this machine's doing.
+    var mayHaveBegun: Bool
     /// The boots in which the participants answered the plan.
     var sourceBoot: BootID?
     var targetBoot: BootID?
@@ -51,8 +60,13 @@ struct OrchestratorMachine: ~Copyable {
     var boots: [MoveRole: BootID] = [:]
 
     /// - Parameter boots: of the peers that this node has sessions with.
-    init(attempt: MoveAttempt, environment: MoveEnvironment, boots: [NodeKey: BootID] = [:], isPlanOnly: Bool = false, now: Timestamp) {
+    init(
+        attempt: MoveAttempt, environment: MoveEnvironment, boots: [NodeKey: BootID] = [:], isPlanOnly: Bool = false, isNew: Bool = true,
+        now: Timestamp
+    ) {
         self.isPlanOnly = isPlanOnly
+        self.isNew = isNew
+        mayHaveBegun = !isNew
         self.attempt = attempt
         for role in [MoveRole.source, .target] {
             let node = attempt.node(role)
@@ -84,7 +98,10 @@ struct OrchestratorMachine: ~Copyable {
     func ask(_ effects: inout MoveEffects) {
         switch state {
         case .planningSource:
-            effects.send(.plan(Plan(order: attempt.order, boot: boots[.source], offer: nil)), about: attempt, to: .source)
+            let plan = Plan(order: attempt.order, boot: boots[.source], offer: nil)
+            effects.send(cancelReason == nil ? .plan(plan) : .status, about: attempt, to: .source)
+            // The source's word comes with the receipt; the target's is as good where the source is silent.
+            if mayHaveBegun, retry.count > 0 { effects.send(.status, about: attempt, to: .target) }
         case .planningTarget(let offer):
             effects.send(.plan(Plan(order: attempt.order, boot: boots[.target], offer: offer)), about: attempt, to: .target)
         case .ordering(_, let boot):
@@ -92,7 +109,7 @@ struct OrchestratorMachine: ~Copyable {
             effects.send(.takeSnapshot(TakeSnapshot(order: attempt.order, targetBoot: boot)), about: attempt, to: .source)
         case .moving:
             if cancelReason == nil { effects.send(.status, about: attempt, to: .source) }
-        case .orphaned: effects.send(.status, about: attempt, to: .target)
+        case .orphaned, .confirming: effects.send(.status, about: attempt, to: .target)
         case .ended: return
         }
         if let cancelReason { effects.send(.abort(cancelReason), about: attempt, to: .source) }
@@ -117,7 +134,7 @@ struct OrchestratorMachine: ~Copyable {
     private func giveBack(_ reason: FailureReason, _ effects: inout MoveEffects) {
         switch state {
         case .planningSource, .planningTarget, .ordering: effects.send(.abort(reason), about: attempt, to: .source, and: .target)
-        case .moving, .orphaned, .ended: break
+        case .moving, .orphaned, .confirming, .ended: break
         }
     }
 
@@ -159,19 +176,20 @@ struct OrchestratorMachine: ~Copyable {
     mutating func cancel(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) -> Bool {
         switch state {
         case .ended: return false
-        case .planningSource, .planningTarget:
+        case .planningSource where !mayHaveBegun, .planningTarget:
             end(.declined(reason), now: now, &effects)
-        case .ordering, .moving:
+        case .planningSource, .ordering, .moving:
             cancelReason = reason
             retry.start(now)
             ask(&effects)
-        case .orphaned: effects.actions.append(.cancelRefused(attempt.migration))
+        case .orphaned, .confirming: effects.actions.append(.cancelRefused(attempt.migration))
         }
         return true
     }
 
     mutating func peerUnreachable(_ node: NodeKey, _ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
         switch state {
+        case .planningSource where mayHaveBegun, .confirming: break
         case .planningSource where attempt.plays(node, .source), .planningTarget where attempt.plays(node, .target):
             end(.declined(reason), now: now, &effects)
         default: break
@@ -208,7 +226,7 @@ struct OrchestratorMachine: ~Copyable {
     private mutating func budgetSpent(now: Timestamp, _ effects: inout MoveEffects) {
         phaseDeadline = nil
         switch state {
-        case .planningSource, .planningTarget:
+        case .planningSource where !mayHaveBegun, .planningTarget:
             let reason =
                 notReadyCount > 0
                 ? FailureReason(.notReadyTimeout, stall, attempts: notReadyCount) : FailureReason(.unreachable, stall)
@@ -218,7 +236,7 @@ struct OrchestratorMachine: ~Copyable {
             cancelReason = cancelReason ?? FailureReason(.phaseTimeout, stall)
             phaseDeadline = now + bound
             ask(&effects)
-        case .moving, .orphaned:
+        case .planningSource, .moving, .orphaned, .confirming:
             isInDoubt = true
             effects.actions.append(.inDoubt(attempt.migration, .orchestrator, FailureReason(.phaseTimeout, stall)))
         case .ended: break
