@@ -66,6 +66,8 @@ public struct SimulationResult: Sendable, Hashable {
     public var replayedInputs: UInt64 = 0
     /// Events that emitters saw accepted.
     public var eventsAccepted: UInt64 = 0
+    /// Outputs of daemons, by themselves or on channels, that took effect on other daemons.
+    public var outputsProcessed: UInt64 = 0
     /// What went wrong, and how often.
     public var faults = FaultCounts()
     /// Virtual time.
@@ -133,6 +135,7 @@ extension SimulationWorld {
         }
         result.replayedInputs = replayedCount
         result.eventsAccepted = emitters.reduce(0) { $0 + $1.acceptedCount }
+        result.outputsProcessed = outputCount
         result.faults = faults
         result.simulatedMilliseconds = now.nanoseconds / 1_000_000
         result.violations = violations

@@ -97,6 +97,7 @@ public struct SimulationReport: Sendable {
         total.completedLive += result.completedLive
         total.replayedInputs += result.replayedInputs
         total.eventsAccepted += result.eventsAccepted
+        total.outputsProcessed += result.outputsProcessed
         total.faults += result.faults
         total.simulatedMilliseconds += result.simulatedMilliseconds
         total.violations += result.violations

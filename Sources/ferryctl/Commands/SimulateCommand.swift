@@ -60,7 +60,8 @@ struct SimulateCommand: AsyncParsableCommand {
             "\(report.seeds) seeds: \(total.moves) moves, \(total.completed) completed (\(total.completedLive) live),"
                 + " \(total.rolledBack) rolled back,"
                 + " \(total.declined) declined, \(total.lost) lost with their nodes, \(total.inDoubt) in doubt",
-            "\(total.eventsAccepted) events accepted; \(total.simulatedMilliseconds / 1_000) s simulated in \(String(format: seconds)) s",
+            "\(total.eventsAccepted) events accepted, \(total.outputsProcessed) outputs between daemons;"
+                + " \(total.simulatedMilliseconds / 1_000) s simulated in \(String(format: seconds)) s",
             "per second and core: \(Int(Double(total.moves) / seconds) / jobs) moves,"
                 + " \(Int(Double(total.eventsAccepted) / seconds) / jobs) events",
             "faults: \(faults)",
@@ -78,6 +79,7 @@ struct SimulateCommand: AsyncParsableCommand {
             ("completedLive", .integer(total.completedLive)), ("replayedInputs", .integer(Int(total.replayedInputs))),
             ("rolledBack", .integer(total.rolledBack)), ("inDoubt", .integer(total.inDoubt)), ("declined", .integer(total.declined)),
             ("lost", .integer(total.lost)), ("doubted", .integer(total.doubted)), ("eventsAccepted", .integer(Int(total.eventsAccepted))),
+            ("outputsProcessed", .integer(Int(total.outputsProcessed))),
             ("faults", .object(FaultKind.allCases.map { ($0.rawValue, .integer(Int(total.faults[$0]))) })),
             ("simulatedSeconds", .number(Double(total.simulatedMilliseconds) / 1_000)),
             ("wallSeconds", .number(report.wallTime.seconds)), ("violations", .integer(total.violations.count)),

@@ -1,8 +1,6 @@
 /// A deliberate mistake of a node, so that a test sees the simulator find it.
 ///
-/// These are mistakes of the host around the machines, made in the node model. Those inside a machine need a hook there: the places are
-/// `MigrationDispatcher.deliver` (sender, role and epoch checks), `SourceMachine.receiveFromTarget` (Prepared before Commit),
-/// `TargetMachine.mismatch` (what is compared) and `OwnershipMachine.admit`.
+/// These are mistakes of the host around the machines, made in the node model; rules that a machine leaves out are `SeededDefect`s.
 package enum Defect: String, CaseIterable, Sendable {
     /// The source goes on processing after it has said that it is fenced.
     case dropFence
@@ -26,4 +24,8 @@ package enum Defect: String, CaseIterable, Sendable {
     case leakKey
     /// A source keeps the key after the take.
     case keepKey
+    /// What a daemon has sent and nobody has acknowledged stays behind.
+    case forgetOutputs
+    /// A source goes on sending its daemon's outputs after the fence.
+    case speakAfterFence
 }

@@ -69,6 +69,9 @@ struct SimulationSettings {
 
     var moveLimits = MigrationLimits()
     var ownershipLimits: OwnershipLimits
+    /// Whether daemons send to each other, and on channels; over sessions only, as hosts do.
+    var hasDeliveries: Bool
+    var outputLimits: OutputLimits
 
     init(preset: SimulationPreset, random: inout SimulationRandom) {
         switch preset {
@@ -79,8 +82,12 @@ struct SimulationSettings {
         nodeCount = random.within(3...7)
         daemonCount = random.within(1...6)
         emitterCount = random.within(1...4)
-        // Full lanes: what a stranger opens is one too many.
-        ownershipLimits = OwnershipLimits(laneCount: emitterCount)
+        hasDeliveries = layer == .ordered && random.chance(350)
+        // Full lanes, so that what a stranger opens is one too many. Daemons that send to each other have lanes as well.
+        ownershipLimits = OwnershipLimits(laneCount: emitterCount + (hasDeliveries ? 4 * daemonCount : 0))
+        outputLimits = OutputLimits(
+            lane: EmitterLimits(
+                windowEventCount: layer == .unordered ? 8 : 64, retry: .milliseconds(250) ... .seconds(2), searchTime: .seconds(86_400)))
         moveCount = random.within(6...16)
         // Slow enough that daemons in live mode go on for a while, or as fast as a link in a house.
         byteRate = random.chance(400) ? 200_000 : 20_000_000

@@ -119,15 +119,19 @@ final class OrderedNetwork: SimulationNetwork {
     }
 
     /// Ends the session of two endpoints; all that is on its way is lost, and each end notices within `notice` milliseconds.
-    func close(_ one: Int, _ other: Int, notice: ClosedRange<Int>) {
+    ///
+    /// - Returns: false when they have none.
+    @discardableResult
+    func close(_ one: Int, _ other: Int, notice: ClosedRange<Int>) -> Bool {
         let place = place(one, other)
         let newest = max(links[place].open.0, links[place].open.1)
-        guard newest != 0 else { return }
+        guard newest != 0 else { return false }
         links[place].dead = newest
         links[place].wasClosed = true
         for (end, peer) in [(one, other), (other, one)] where session(of: end, with: peer) != 0 {
             world.after(world.random.milliseconds(notice)) { [self] _ in lose(end, peer, newest) }
         }
+        return true
     }
 
     private func lose(_ end: Int, _ peer: Int, _ dead: UInt64) {

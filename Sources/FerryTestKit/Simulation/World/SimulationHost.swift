@@ -10,6 +10,12 @@ final class SimulationHost {
     var daemon: any SimulatedDaemon
     var keypair: EntityKeypair
     var chain: ChainBuilder
+    /// What it sends to other daemons.
+    var lanes: OutputLanes
+    /// Who may speak for the daemons that send to it.
+    var fence: EmitterFence
+    /// The endpoints through which emitters that were made to wait are told more; looked up, never walked through.
+    var heldPaths: [OriginHash: Int] = [:]
     /// What was frozen at the fence, so that a rollback is seen to change nothing.
     var frozen: Frozen?
     /// When the last change of its standing is done: they come in order.
@@ -20,12 +26,15 @@ final class SimulationHost {
     var noise: UInt64 = 0
     /// The move that follows the daemon while it serves.
     var live: SimulatedLiveMove?
+    /// For the defect that leaves outputs behind.
+    private let forgetsOutputs: Bool
     /// An older copy, for the defect that forgets the tail.
     var stale: (any SimulatedDaemon)?
 
     struct Frozen: Hashable {
         var state: [UInt8]
         var cursors: [LaneCursor]
+        var outputs: [OutputLaneState]
         var head: CausalLink
         var epoch: Epoch
     }
@@ -37,14 +46,21 @@ final class SimulationHost {
         ownership = OwnershipMachine(spawning: truth.entity, lineage: truth.lineage, limits: world.settings.ownershipLimits)
         ownership.defect = world.seededDefect
         chain = ChainBuilder(origin: truth.origin)
+        forgetsOutputs = world.has(.forgetOutputs)
+        lanes = OutputLanes(daemon: truth.origin, limits: world.settings.outputLimits)
+        fence = EmitterFence()
     }
 
     /// A restored copy; nil when it has more lanes than the node keeps.
     init?(
         standby daemon: any SimulatedDaemon, migration: MigrationID, snapshot: SnapshotHeader, truth: DaemonTruth, in world: SimulationWorld
     ) {
-        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot, limits: world.settings.ownershipLimits)
+        guard let ownership = OwnershipMachine(standbyFor: migration, snapshot: snapshot, limits: world.settings.ownershipLimits),
+            let lanes = OutputLanes(restoring: snapshot, limits: world.settings.outputLimits)
         else { return nil }
+        self.lanes = lanes
+        forgetsOutputs = world.has(.forgetOutputs)
+        fence = EmitterFence(cursors: snapshot.cursors)
         self.truth = truth
         self.daemon = daemon
         self.ownership = ownership
@@ -57,6 +73,9 @@ final class SimulationHost {
         if case .active = ownership.standing { true } else { false }
     }
 
+    /// Whether a move has the daemon, or has left its log behind.
+    var isTaken: Bool { live != nil || ownership.activeMigration != nil }
+
     var isStub: Bool {
         if case .moved = ownership.standing { true } else { false }
     }
@@ -68,7 +87,12 @@ final class SimulationHost {
     func header(epoch: Epoch, kind: DaemonKind) -> SnapshotHeader {
         SnapshotHeader(
             entity: truth.entity, lineage: truth.lineage, epoch: epoch, kind: kind, chainLink: chain.head, headPayload: chain.headPayload,
-            cursors: ownership.sortedCursors, outputLanes: [], bindings: [], createdAt: 0)
+            cursors: fence.marked(ownership.sortedCursors), outputLanes: forgetsOutputs ? [] : lanes.states, bindings: bindings,
+            ownerHints: lanes.hints, createdAt: 0)
+    }
+
+    private var bindings: [UInt8] {
+        (try? lanes.bindings.snapshotBytes()) ?? [UInt8](repeating: 0, count: WireLimits.bindingsByteCount + 1)
     }
 
     /// The whole state: the daemon's, and its noise.
@@ -87,7 +111,7 @@ final class SimulationHost {
 
     /// What may not change while the daemon is fenced.
     func facts() throws -> Frozen {
-        Frozen(state: try state(), cursors: ownership.sortedCursors, head: chain.head, epoch: ownership.epoch)
+        Frozen(state: try state(), cursors: ownership.sortedCursors, outputs: lanes.states, head: chain.head, epoch: ownership.epoch)
     }
 }
 
@@ -102,7 +126,7 @@ enum WrongRestore: CaseIterable {
         case .state: break
         case .head: header.chainLink.parent ^= 1
         case .cursors:
-            guard let last = header.cursors.indices.last else { break }
+            guard let last = header.cursors.indices.last, header.cursors[last].sequence > 0 else { break }
             header.cursors[last].sequence -= 1
         }
         return header

@@ -76,10 +76,7 @@ extension SimulationNode {
         world.say("\(endpoint.name)  \(role) of \(migration.hex.prefix(6)) ended: \(outcome.brief)")
         if role == .source { departures.removeAll { $0.migration == migration } }
         guard let move = world.move(migration) else { return }
-        // A wall clock that is set back revives orders that have lapsed and are forgotten.
-        if !move.end(role, outcome, at: world.now), !world.settings.isEnabled(.wallClockJump) {
-            world.violate("S7", "\(role) of \(migration) ended twice")
-        }
+        if !move.end(role, outcome, at: world.now) { world.violate("S7", "\(role) of \(migration) ended twice") }
         switch (role, outcome) {
         case (.source, .completed): world.moved(move)
         case (.source, .declined): if move.sourceState == nil { move.enters(.declined) }

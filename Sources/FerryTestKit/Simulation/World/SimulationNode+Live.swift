@@ -10,6 +10,7 @@ final class SimulatedLiveMove {
     /// Where the log goes, once the target has the copy.
     var route: (to: NodeKey, header: MessageHeader)?
     var isTicking = false
+    var isFullReported = false
 
     init(migration: MigrationID, state: [UInt8], capacityByteCount: Int) {
         self.migration = migration
@@ -80,6 +81,16 @@ extension SimulationNode {
         report { $0.logStatus(live.migration, status, now: $1, wallClock: $2) }
     }
 
+    /// A log that nobody follows yet has no more room after it is full.
+    func reportFull(_ host: SimulationHost, _ live: SimulatedLiveMove) {
+        guard !live.isFullReported else { return }
+        live.isFullReported = true
+        later(.milliseconds(250)) { node in
+            guard host.live === live, live.route == nil else { return }
+            node.report { $0.logFull(live.migration, now: $1, wallClock: $2) }
+        }
+    }
+
     /// Reports every 20 ms while anything waits.
     private func tick(_ host: SimulationHost, _ live: SimulatedLiveMove) {
         guard !live.isTicking else { return }
@@ -116,12 +127,14 @@ extension SimulationNode {
 
     /// Everybody who was made to wait hears at once how things stand.
     func tellHeld(_ host: SimulationHost) {
-        for origin in host.ownership.takeHeld() {
-            guard let emitter = world.emitters.first(where: { $0.endpoint.origin == origin }),
-                let body = host.ownership.welcome(origin).reply
-            else { continue }
-            let message = LaneMessage(emitter: origin, daemon: host.truth.origin, body: body)
-            world.send(.lane(message), from: endpoint, to: emitter.endpoint)
+        let held = host.ownership.takeHeld()
+        guard !held.isEmpty else { return }
+        let paths = host.heldPaths
+        host.heldPaths = [:]
+        for origin in held {
+            guard let path = paths[origin], let body = host.ownership.welcome(origin).reply else { continue }
+            if case .hold = body { host.heldPaths[origin] = path }
+            reply(LaneMessage(emitter: origin, daemon: host.truth.origin, body: body), to: world.endpoints[path])
         }
     }
 
@@ -142,6 +155,10 @@ extension SimulationNode {
         for position in arrival.follower.admit(batch) ?? 0..<0 {
             let input = batch.entries[position]
             world.replayedCount += 1
+            if replayHostInput(input.event, on: host) {
+                _ = arrival.follower.replayed(input.event, outcome: input.outcome, expected: input.outcome)
+                continue
+            }
             var outcome = world.replay(input.event, on: host)
             if world.strikes(.divergentReplay, 200) { outcome ^= 1 }
             if host.ownership.replayed(emitter: input.event.link.origin, sequence: input.event.link.sequence),
@@ -159,6 +176,7 @@ extension SimulationNode {
     func inspect(_ migration: MigrationID) {
         later(callbackTime()) { node in
             guard let arrival = node.arrival(migration), let host = arrival.host, let snapshot = arrival.snapshot else { return }
+            arrival.isFollowing = false
             let facts = node.facts(of: host, snapshot, arrival.follower)
             node.report { $0.inspected(migration, .success(facts), now: $1, wallClock: $2) }
         }
@@ -181,7 +199,6 @@ extension SimulationNode {
             return world.violate("S7", "\(migration) is tried again as something else")
         }
         world.say("\(endpoint.name)  \(move.name) is tried again as \(next.hex.prefix(6))")
-        move.wasRetried = true
         world.add(MoveTruth(order: order, daemon: move.daemon, at: world.now))
     }
 }

@@ -55,6 +55,8 @@ extension SimulationNode {
 
     private func fence(_ host: SimulationHost, _ migration: MigrationID, _ epoch: Epoch) throws(FailureReason) -> FencedDaemon {
         try host.ownership.fence(migration, epoch: epoch)
+        // From here on not even a repeat is sent.
+        if !world.has(.speakAfterFence) { host.lanes.suspend() }
         do {
             host.frozen = try host.facts()
         } catch {
@@ -145,12 +147,17 @@ extension SimulationNode {
         guard let host = ownHost(entity), !world.has(.forgetResume) else { return }
         change(host) { node in
             if host.live?.migration == migration { host.live = nil }
-            if host.ownership.thaw(migration) { return node.tellHeld(host) }
+            if host.ownership.thaw(migration) {
+                node.world.checkState(host)
+                node.tellHeld(host)
+                return node.sendOutputs(host)
+            }
             guard let epoch = host.ownership.resume(migration) else { return }
             node.world.say("\(node.endpoint.name)  daemon \(host.truth.index) goes on at epoch \(epoch)")
             node.world.resumed(host)
             node.world.activated(host, on: node)
             node.tellHeld(host)
+            node.sendOutputs(host)
         }
     }
 
@@ -162,6 +169,8 @@ extension SimulationNode {
         if !world.has(.keepKey) { host.keypair.wipe() }
         host.frozen = nil
         host.live = nil
+        host.lanes = OutputLanes(daemon: host.truth.origin)
+        tellHeld(host)
         world.checkWiped(host)
     }
 }

@@ -15,7 +15,7 @@ extension SimulationNode {
         }
         if refusal == nil, let truth {
             world.move(migration)?.enters(.reserved)
-            arrivals.append(DaemonArrival(migration: migration, daemon: truth))
+            arrivals.append(DaemonArrival(migration: migration, daemon: truth, isLive: request.order.mode == .live))
         }
         dispatcher.admitted(migration, refusal: refusal, now: now, wallClock: wallClock)
     }
@@ -80,6 +80,7 @@ extension SimulationNode {
         host.noise = bytes.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
         if wrong == .state { host.noise ^= 1 }
         arrival.host = host
+        arrival.isFollowing = arrival.isLive
         standbys[arrival.daemon.index] = host
         report { $0.restored(migration, bytes.stateSummary, now: $1, wallClock: $2) }
     }
@@ -96,6 +97,7 @@ extension SimulationNode {
         if let move = world.move(migration) { move.enters(.active, standing: world.standing(of: move, at: self)) }
         world.activated(host, on: self)
         tellHeld(host)
+        sendOutputs(host)
     }
 
     /// What this restore gets wrong, if anything: what nobody compares cannot be found out.

@@ -28,17 +28,21 @@ final class SimulationNode {
     final class DaemonArrival {
         let migration: MigrationID
         let daemon: DaemonTruth
+        let isLive: Bool
         var snapshot: SnapshotHeader?
         var transfer: SimulationTransfer?
         var hasBegun = false
         var host: SimulationHost?
         var follower = LogFollower()
+        /// Whether the daemon serves elsewhere meanwhile.
+        var isFollowing = false
         /// When the last replay is done: they come in order.
         var replayedAt = Timestamp.zero
 
-        init(migration: MigrationID, daemon: DaemonTruth) {
+        init(migration: MigrationID, daemon: DaemonTruth, isLive: Bool) {
             self.migration = migration
             self.daemon = daemon
+            self.isLive = isLive
         }
     }
 
@@ -136,6 +140,7 @@ final class SimulationNode {
     func deadlineReached() {
         dispatcher.deadlineReached(now: now, wallClock: wallClock)
         drain()
+        repeatOutputs()
     }
 
     func receive(_ message: FerryMessage, from peer: PeerIdentity) {
@@ -146,15 +151,23 @@ final class SimulationNode {
     func sessionEstablished(_ peer: PeerIdentity) {
         dispatcher.sessionEstablished(peer, now: now, wallClock: wallClock)
         drain()
+        sessionChanged(with: peer.nodeKey)
     }
 
     func sessionLost(_ node: NodeKey) {
         dispatcher.sessionLost(node, now: now, wallClock: wallClock)
         drain()
+        sessionChanged(with: node)
     }
 
     func order(_ order: MoveOrder) throws(FailureReason) {
         try dispatcher.order(order, now: now, wallClock: wallClock)
+        drain()
+    }
+
+    func plan(_ order: MoveOrder) {
+        // A refusal is an answer as well.
+        _ = try? dispatcher.plan(order, now: now, wallClock: wallClock)
         drain()
     }
 
@@ -184,24 +197,47 @@ final class SimulationNode {
     // MARK: Lanes
 
     func receive(_ message: LaneMessage, from sender: SimulationEndpoint) {
+        switch message.body {
+        case .hello, .event: break
+        default: return takeAnswer(message, from: sender)
+        }
         guard let body = answer(message, from: sender) else { return }
-        world.send(.lane(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: body)), from: endpoint, to: sender)
+        reply(LaneMessage(emitter: message.emitter, daemon: message.daemon, body: body), to: sender)
+    }
+
+    func reply(_ message: LaneMessage, to emitter: SimulationEndpoint) {
+        world.checkAnswer(message.body, to: message.emitter, of: message.daemon, by: self)
+        carry(message, to: emitter)
+    }
+
+    /// Who speaks for a daemon on its lanes: a stub rather than a copy that follows a daemon which serves elsewhere.
+    private func answering(_ daemon: DaemonTruth) -> SimulationHost? {
+        let copy = standbys[daemon.index]
+        if let stub = hosts[daemon.index], arrivals.contains(where: { $0.isFollowing && $0.host === copy }) { return stub }
+        return copy ?? hosts[daemon.index]
     }
 
     private func answer(_ message: LaneMessage, from sender: SimulationEndpoint) -> LaneMessage.Body? {
-        // A node that spoke as another emitter could have that one's events acknowledged without ever being processed.
-        guard message.emitter == sender.origin else { return .violation }
-        guard let daemon = world.daemon(message.daemon), let host = standbys[daemon.index] ?? hosts[daemon.index] else { return .notHere }
+        guard let daemon = world.daemon(message.daemon), let host = answering(daemon) else { return .notHere }
+        let body = answer(message, from: sender, host)
+        if case .hold = body { host.heldPaths[message.emitter] = sender.index }
+        return body
+    }
+
+    private func answer(_ message: LaneMessage, from sender: SimulationEndpoint, _ host: SimulationHost) -> LaneMessage.Body? {
+        let isNode = message.emitter == sender.origin
+        if !isNode, host.isActive, case .hello = message.body, let held = holdForLog(message.emitter, host) { return held }
+        if let objection = objection(to: message, from: sender, host) { return objection }
         switch message.body {
         case .hello: return host.ownership.welcome(message.emitter).reply
         case .event(let event):
             guard event.link.origin == message.emitter else { return .violation }
             let verdict = host.ownership.admit(event, from: message.emitter)
             if verdict != .process { return defective(verdict, event, host, message.emitter) ?? verdict.reply }
-            if let live = host.live, !live.log.hasRoom {
-                if world.isFaulty { world.count(.logFull) }
+            guard host.lanes.hasRoom(forInputOfDaemon: !isNode) else {
                 return host.ownership.holdForRoom(message.emitter).reply
             }
+            if let held = holdForLog(message.emitter, host) { return held }
             // Not accepted, so the emitter keeps it and sends it again.
             if world.strikes(.fullBuffer, 15) { return nil }
             if world.has(.acknowledgeUnprocessed), world.random.chance(10) {
@@ -211,6 +247,14 @@ final class SimulationNode {
             return host.ownership.processed(emitter: message.emitter, sequence: event.link.sequence).reply
         default: return nil
         }
+    }
+
+    /// Makes an emitter wait for room in the log of a daemon that moves.
+    private func holdForLog(_ emitter: OriginHash, _ host: SimulationHost) -> LaneMessage.Body? {
+        guard let live = host.live, !live.log.hasRoom else { return nil }
+        if world.isFaulty { world.count(.logFull) }
+        if live.route == nil { reportFull(host, live) }
+        return host.ownership.holdForRoom(emitter).reply
     }
 
     /// A host that does not stop at the fence.
@@ -225,8 +269,11 @@ final class SimulationNode {
 
     private func process(_ event: LaneEvent, on host: SimulationHost) {
         if world.has(.forgetTail), host.truth.processedCount % 4 == 0 { host.stale = host.daemon }
-        let receivedAt = wallClock
-        let outcome = world.take(event, on: host, at: self, receivedAt)
-        log(CausalEvent(link: event.link, payload: event.payload, receivedAt: receivedAt), outcome, of: host)
+        // What an emitter has proven travels from its first event on.
+        if let proof = host.fence.keep(event.link.origin) { log(proof, of: host) }
+        let input = CausalEvent(link: event.link, payload: event.payload, receivedAt: wallClock, content: event.content)
+        let outcome = world.take(input, on: host, at: self)
+        log(input, outcome, of: host)
+        sendOutputs(host)
     }
 }

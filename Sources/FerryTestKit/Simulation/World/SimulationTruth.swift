@@ -31,7 +31,7 @@ final class DaemonTruth {
     var epoch = Epoch.first
     /// The node and boot that became the owner under that epoch.
     var owner: Int?
-    /// Whether a crash may have taken the daemon with it.
+    /// Whether a crash may have taken the daemon with it; not any more once a node owns it.
     var mayBeLost = false
     /// What its host can compare.
     let determinism: Determinism
@@ -41,6 +41,13 @@ final class DaemonTruth {
     var noise: UInt64 = 0
     /// Every release that was ever signed.
     var releases: [(epoch: Epoch, migration: MigrationID)] = []
+
+    /// Daemons that subscribe to this one's channel, in the order in which they did.
+    private(set) var subscribers: [Int] = []
+    /// By receiver: places in the chain of outputs that have not taken effect there.
+    private var waitingOutputs: [[UInt64]] = []
+    /// By sender: the last of its outputs that took effect here.
+    private var lastOutputs: [UInt64] = []
 
     var hasDigest: Bool { determinism == .verified }
 
@@ -62,6 +69,39 @@ final class DaemonTruth {
     }
 }
 
+// What daemons send each other.
+extension DaemonTruth {
+    var hasExpectedOutputs: Bool { waitingOutputs.contains { !$0.isEmpty } }
+
+    func expected(at receiver: Int) -> [UInt64] { receiver < waitingOutputs.count ? waitingOutputs[receiver] : [] }
+
+    /// One more output is on its way.
+    func expect(_ sequence: UInt64, at receiver: Int) {
+        while waitingOutputs.count <= receiver { waitingOutputs.append([]) }
+        waitingOutputs[receiver].append(sequence)
+    }
+
+    /// An output takes effect.
+    ///
+    /// - Returns: whether it is the next one.
+    func arrives(_ sequence: UInt64, at receiver: Int) -> Bool {
+        guard expected(at: receiver).first == sequence else { return false }
+        waitingOutputs[receiver].removeFirst()
+        return true
+    }
+
+    func lastOutput(of sender: DaemonTruth) -> UInt64 { sender.index < lastOutputs.count ? lastOutputs[sender.index] : 0 }
+
+    func processed(_ sequence: UInt64, of sender: DaemonTruth) {
+        while lastOutputs.count <= sender.index { lastOutputs.append(0) }
+        lastOutputs[sender.index] = sequence
+    }
+
+    func subscribe(_ daemon: Int) {
+        if !subscribers.contains(daemon) { subscribers.append(daemon) }
+    }
+}
+
 /// What is known of one attempt.
 final class MoveTruth {
     let order: MoveOrder
@@ -73,8 +113,8 @@ final class MoveTruth {
     var wasInDoubt = false
     /// Whether the orchestrator has crashed: ordered again, the move may be over long since.
     private(set) var wasOrderForgotten = false
-    /// Whether a second attempt of the order followed.
-    var wasRetried = false
+    /// How often the daemon's state began to be sent.
+    var transferCount = 0
     /// What the hand-over did, in the terms of `docs/model`.
     private(set) var steps: [ModelStep] = []
     /// Whether a node that had forgotten the attempt took part in it once more: no trace of the model's any longer.

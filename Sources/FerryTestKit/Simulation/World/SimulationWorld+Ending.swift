@@ -3,6 +3,9 @@ internal import FerryWire
 
 // From the last fault to the end of everything.
 extension SimulationWorld {
+    /// What a move takes in messages, its log's entries excepted, and a tenth more.
+    private static let messageByteCountPerMove = 24 << 10
+
     /// Plays the seed from its beginning to its end.
     func play() {
         script()
@@ -18,6 +21,7 @@ extension SimulationWorld {
     private func heal() {
         say("the faults stop")
         stopFaults()
+        healedAt = now
         crashPlans = []
         links.heal()
         for endpoint in endpoints {
@@ -32,7 +36,7 @@ extension SimulationWorld {
     /// - Returns: false after a violation.
     private func settle() -> Bool {
         // An attempt in live mode, and one after it.
-        let bound = settings.budgets.publishedBound(byteCount: 1 << 20, mode: .live)
+        let bound = settings.budgets.publishedBound(byteCount: daemons.map(stateByteCount).max() ?? 0, mode: .live)
         let limit = now + bound + bound + settings.budgets.promise
         while now < limit, !isAtRest {
             guard run(until: now + .milliseconds(500)) else { return false }
@@ -42,9 +46,10 @@ extension SimulationWorld {
 
     private var isAtRest: Bool {
         for daemon in daemons {
-            // A rollback waits for a fence that is still on its way.
-            if let host = holder(of: daemon)?.hosts[daemon.index], !host.isActive { return false }
+            // A rollback waits for a fence or a freeze that is still on its way.
+            if let host = holder(of: daemon)?.hosts[daemon.index], !host.isActive || host.isTaken { return false }
         }
+        if areOutputsOnTheirWay { return false }
         for node in nodes where node.dispatcher.moves.contains(where: { $0.outcome == nil }) { return false }
         for emitter in emitters {
             for lane in emitter.lanes where lane.machine.waitingCount > 0 || lane.remainingCount > 0 {
@@ -69,36 +74,62 @@ extension SimulationWorld {
                 violate("L1", "daemon \(daemon.index) stands still on \(holder.endpoint.name)")
                 continue
             }
+            if host.isTaken { violate("L2", "daemon \(daemon.index) is still taken by a move that is over") }
             checkState(host)
         }
+        if areOutputsOnTheirWay { violate("L1", "an output to a daemon that lives is still on its way") }
         for emitter in emitters {
-            for lane in emitter.lanes where lane.machine.waitingCount > 0 && holder(of: lane.daemon) != nil {
-                violate("L1", "emitter \(emitter.index) waits for daemon \(lane.daemon.index)")
-            }
+            for lane in emitter.lanes where holder(of: lane.daemon) != nil { checkLane(lane, of: emitter) }
         }
+        for node in nodes {
+            for case let host? in node.hosts where host.isStub { checkWiped(host) }
+        }
+        checkBounds()
         checkVerdicts()
         if settings.isCalm { checkCalm() }
         if settings.isLossy { checkProgress() }
     }
 
+    /// L1, S2: all that was to be offered to a daemon that lives was, and was accepted, and took effect.
+    private func checkLane(_ lane: SimulationEmitter.Lane, of emitter: SimulationEmitter) {
+        let name = "emitter \(emitter.index)"
+        checkAccepted(lane, of: emitter)
+        if lane.machine.waitingCount > 0 { violate("L1", "\(name) waits for daemon \(lane.daemon.index)") }
+        if lane.remainingCount > 0 { violate("L1", "\(name) has \(lane.remainingCount) events left for daemon \(lane.daemon.index)") }
+        let truth = lane.daemon.lanes[emitter.index]
+        let processed = truth.incarnation == lane.incarnation ? truth.ordinal : 0
+        let (offered, accepted) = (lane.offeredCount, lane.machine.acceptedCount)
+        guard accepted != UInt64(offered) || processed != offered else { return }
+        violate("S2", "of \(offered) events of \(name) on daemon \(lane.daemon.index) \(accepted) are accepted, \(processed) processed")
+    }
+
+    /// L1: no role of a move took longer than was published, from its order or the last fault on; a target waits for its source on top.
+    private func checkBounds() {
+        for move in moves {
+            let byteCount = stateByteCount(of: daemons[move.daemon])
+            let bound = settings.budgets.publishedBound(byteCount: byteCount, mode: move.order.mode) + settings.budgets.promise
+            let time = move.endedAt - max(move.orderedAt, healedAt)
+            if time > bound { violate("L1", "\(move.name) ended \(time) after the last fault, beyond its bound of \(bound)") }
+        }
+    }
+
     /// Without a fault every move that is possible completes, and nothing is sent in vain (S10).
     private func checkCalm() {
-        var needed = 0
         for move in moves {
+            if move.transferCount > 1 { violate("S10", "\(move.name) sends its daemon's state \(move.transferCount) times") }
             if move.result == .rolledBack, !hasRival(move), !isUnmovable(move) {
                 violate("L1", "a move is rolled back without a fault: \(move.migration)")
             }
-            let bound = settings.budgets.publishedBound(byteCount: 1 << 20, mode: move.order.mode)
+            let byteCount = stateByteCount(of: daemons[move.daemon])
+            let bound = settings.budgets.publishedBound(byteCount: byteCount, mode: move.order.mode)
             if move.endedAt - move.orderedAt > bound { violate("L1", "a move took longer than its published bound: \(move.migration)") }
-            needed += 24 << 10
         }
-        for daemon in daemons {
-            let byteCount = (try? daemon.twin.snapshot().count) ?? 0
-            needed += byteCount * moves.count { $0.daemon == daemon.index }
-        }
-        needed += loggedByteCount
-        if moveByteCount > needed + needed / 50 { violate("S10", "\(moveByteCount) bytes were sent for \(needed)") }
+        let needed = Self.messageByteCountPerMove * moves.count + loggedByteCount
+        if messageByteCount > needed { violate("S10", "\(messageByteCount) bytes of messages were sent for \(needed)") }
     }
+
+    /// What a move of the daemon has to carry, as of now.
+    private func stateByteCount(of daemon: DaemonTruth) -> UInt64 { UInt64((try? daemon.twin.snapshot().count) ?? 0) }
 
     /// L3: what is lost is said again, until it has arrived.
     private func checkProgress() {

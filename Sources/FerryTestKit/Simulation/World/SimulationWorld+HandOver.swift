@@ -73,8 +73,9 @@ extension SimulationWorld {
     /// L1: a budget is spent only by the phase that it belongs to.
     func checkBudget(of move: MoveTruth, _ outcome: MoveOutcome, at node: SimulationNode) {
         guard case .rolledBack(let reason) = outcome, reason.code == .phaseTimeout || reason.code == .unreachable,
-            // The target keeps budgets of its own.
-            move.outcome(.target) == nil, let begun = move.phaseEntries[.transfer], move.phaseEntries[.restore] == nil
+            // The target keeps budgets of its own, and so does an orchestrator elsewhere.
+            move.outcome(.target) == nil, move.order.orchestrator == node.endpoint.key, let begun = move.phaseEntries[.transfer],
+            move.phaseEntries[.restore] == nil
         else { return }
         let least = min(settings.budgets.transfer, settings.budgets.stall)
         if node.now - begun < least { violate("L1", "\(move.name) is given up after \(node.now - begun) of its transfer: \(reason)") }
@@ -84,7 +85,7 @@ extension SimulationWorld {
 
     /// V, at once: an orchestrator says no more than is so.
     func checkVerdict(_ outcome: MoveOutcome, of move: MoveTruth) {
-        guard checksVerdicts, !move.wasOrderForgotten, !move.isRevived else { return }
+        guard areVerdictsChecked, !move.wasOrderForgotten, !move.isRevived else { return }
         let isGone = move.sourceState == .done || move.targetState == .active
         switch outcome {
         case .completed: if !isGone { violate("V", "\(move.name) is reported completed, and its source still holds the daemon") }
@@ -99,7 +100,7 @@ extension SimulationWorld {
 
     /// V, at the end: what was reported is still so.
     func checkVerdicts() {
-        guard checksVerdicts else { return }
+        guard areVerdictsChecked else { return }
         for move in moves where !move.isRevived && !move.wasOrderForgotten {
             guard let outcome = move.outcome(.orchestrator) else { continue }
             switch outcome {
@@ -116,9 +117,6 @@ extension SimulationWorld {
             }
         }
     }
-
-    /// A wall clock that is set back revives orders that are over.
-    private var checksVerdicts: Bool { areVerdictsChecked && !settings.isEnabled(.wallClockJump) }
 }
 
 extension MoveTruth {

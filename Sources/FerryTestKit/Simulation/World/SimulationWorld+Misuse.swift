@@ -40,10 +40,10 @@ extension SimulationWorld {
         }
         count(.forged)
         say("misuse (\(kind)) of \(message.body.name) of \(move.name) at \(node.endpoint.name)")
-        offer(bent, from: sender, to: node, as: "\(kind)")
+        offer(bent, from: sender, to: node, as: kind)
     }
 
-    private func offer(_ message: FerryMessage, from sender: PeerIdentity, to node: SimulationNode, as kind: String) {
+    private func offer(_ message: FerryMessage, from sender: PeerIdentity, to node: SimulationNode, as kind: Misuse) {
         let before = node.dispatcher.moves
         let counters = node.dispatcher.counters
         node.dispatcher.receive(message, from: sender, now: node.now, wallClock: node.wallClock)
@@ -52,13 +52,13 @@ extension SimulationWorld {
             guard case .send(let answer, let receiver, _) = action, receiver == sender.nodeKey || sender.nodeKey != stranger.key else {
                 return violate("S7", "a \(message.body.name) of the wrong \(kind) makes \(node.endpoint.name) act: \(action)")
             }
-            if kind != "boot", case .unknown = answer.body { continue }
-            guard kind == "boot" || kind == "proof" else {
+            if kind != .boot, case .unknown = answer.body { continue }
+            guard kind == .boot || kind == .proof else {
                 return violate("S7", "a \(message.body.name) of the wrong \(kind) is answered \(answer.body.name)")
             }
         }
         if node.dispatcher.moves != before { violate("S7", "a \(message.body.name) of the wrong \(kind) changes \(node.endpoint.name)") }
-        if kind != "boot", kind != "proof", node.dispatcher.counters == counters {
+        if kind != .boot, kind != .proof, node.dispatcher.counters == counters {
             violate("S7", "a \(message.body.name) of the wrong \(kind) is not counted")
         }
         arm(node.endpoint, node.dispatcher.nextDeadline)

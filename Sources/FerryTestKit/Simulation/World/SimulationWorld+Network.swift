@@ -23,7 +23,7 @@ extension SimulationWorld {
     private func send(_ bytes: [UInt8], _ message: PeerMessage, from: SimulationEndpoint, to: SimulationEndpoint) {
         if case .migration(let migration) = message {
             if strikes(.fullBuffer, 4) { return }
-            moveByteCount += bytes.count
+            messageByteCount += bytes.count
             if settings.layer != .sessions { scan(bytes) }
             if settings.isEnabled(.replayed) || settings.isEnabled(.stale) || settings.isEnabled(.forged) {
                 observed.add(bytes, from: from, to: to)
@@ -97,7 +97,7 @@ extension SimulationWorld {
     // MARK: Transfers; both ends take part with the boot in which the stream was opened
 
     func begin(_ transfer: SimulationTransfer) {
-        moveByteCount += transfer.bytes.count
+        move(transfer.migration)?.transferCount += 1
         if settings.layer != .sessions { scan(transfer.bytes) }
         network.begin(transfer)
     }

@@ -17,7 +17,7 @@ extension SimulationWorld {
     /// Spreads orders and faults over the time until the horizon.
     func script() {
         for _ in 0..<settings.moveCount { at { $0.orderSomewhere() } }
-        for _ in 0..<8 { at { $0.checkTables() } }
+        for _ in 0..<2 { at { $0.planSomewhere() } }
         for kind in FaultKind.allCases where settings.isEnabled(kind) {
             for _ in 0..<Self.frequency(of: kind) {
                 let delay = random.milliseconds(200...Int(settings.horizon.components.seconds) * 1_000)
@@ -100,6 +100,20 @@ extension SimulationWorld {
         }
     }
 
+    /// Asks what a move would be like: nobody moves, and what both sides set aside is given back.
+    private func planSomewhere() {
+        // A plan occupies the daemon; where nothing but loss may stop an order it would.
+        guard !settings.isLossy, let daemon = random.pick(daemons), let holder = holder(of: daemon), holder.endpoint.isUp else { return }
+        let source = holder.endpoint.index
+        let target = (source + random.within(1...nodes.count - 1)) % nodes.count
+        let order = MoveOrder(
+            id: crypto.random.next(), daemon: daemon.entity, lineage: nil, source: holder.endpoint.key, target: endpoints[target].key,
+            targetAddress: "simulated:\(target)", orchestrator: holder.endpoint.key, modes: .all, attemptLimit: 1, attempt: 1, mode: .live,
+            expiresAt: wallClock(of: holder.endpoint) + 60_000_000_000)
+        say("plan \(order.migration.hex.prefix(6)): daemon \(daemon.index) from \(source) to \(target)")
+        holder.plan(order)
+    }
+
     private func repeatOrder() {
         guard let move = random.pick(moves), let node = endpoint(of: move.order.orchestrator), node.isUp else { return }
         count(.duplicateOrder)
@@ -163,7 +177,7 @@ extension SimulationWorld {
         count(isOneWay ? .oneWayPartition : .partition)
         // One endpoint against another, or against everybody.
         let one = random.below(endpoints.count)
-        let others = chance(400) ? Array(endpoints.indices) : [random.below(endpoints.count)]
+        let others = chance(400) ? Array(endpoints.indices) : [(one + random.within(1...endpoints.count - 1)) % endpoints.count]
         for other in others where other != one {
             links.block(one, other, until: until)
             if !isOneWay { links.block(other, one, until: until) }
@@ -192,8 +206,7 @@ extension SimulationWorld {
         guard one != other else { return }
         switch network {
         case let network as OrderedNetwork:
-            count(.linkClose)
-            network.close(one, other, notice: chance(300) ? 500...6_000 : 0...60)
+            if network.close(one, other, notice: chance(300) ? 500...6_000 : 0...60) { count(.linkClose) }
         case let network as SessionNetwork:
             if network.cut(one, other) { count(.linkClose) }
         default: break

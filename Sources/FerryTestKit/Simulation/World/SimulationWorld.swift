@@ -40,10 +40,14 @@ final class SimulationWorld {
     /// Once false, nothing goes wrong any more.
     private(set) var isFaulty: Bool
     private(set) var stepCount = 0
-    /// Bytes of messages and states about moves.
-    var moveByteCount = 0
+    /// When the faults stopped.
+    var healedAt = Timestamp.zero
+    /// Bytes of messages about moves.
+    var messageByteCount = 0
     /// Bytes of inputs that were logged, and so have to be sent.
     var loggedByteCount = 0
+    /// Outputs of daemons that have taken effect on others.
+    var outputCount: UInt64 = 0
     /// Inputs that copies have replayed.
     var replayedCount: UInt64 = 0
     private var queue = SimulationQueue<WorldEvent>()
@@ -57,6 +61,8 @@ final class SimulationWorld {
     static let wallClockOrigin: UInt64 = 1_700_000_000_000_000_000
     /// A run that needs more steps does not come to rest.
     static let maximumStepCount = 3_000_000
+    /// Tables change with messages about moves, of which a step has one at the most.
+    private static let stepsBetweenTableChecks = 64
 
     init(seed: UInt64, options: SimulationOptions, isReadable: Bool) throws {
         self.seed = seed
@@ -201,6 +207,7 @@ final class SimulationWorld {
             if stepCount > Self.maximumStepCount { violate("L1", "the world does not come to rest") }
             run(event)
             check()
+            if stepCount.isMultiple(of: Self.stepsBetweenTableChecks) { checkTables() }
         }
         guard violations.isEmpty else { return false }
         now = max(now, limit)
