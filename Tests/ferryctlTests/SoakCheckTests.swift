@@ -119,6 +119,39 @@ import Testing
     }
 }
 
+@Suite struct SoakVerdictTests {
+    private func failure(_ change: (inout SoakCounts) -> Void, violations: [String] = []) -> CommandFailure? {
+        var counts = SoakCounts()
+        (counts.completed, counts.ownerChecks, counts.accepted) = (1, 1, 1)
+        change(&counts)
+        return SoakReport(seed: 3, durationSeconds: 1, counts: counts, violations: violations).failure
+    }
+
+    @Test func `a violation, and any event that was lost, repeated or reordered, fails a soak`() {
+        #expect(failure { _ in } == nil)
+        #expect(failure({ _ in }, violations: ["first", "second"])?.message == "seed 3: first")
+        #expect(failure { $0.lost = 1 }?.code == "violation")
+        #expect(failure { $0.duplicated = 1 }?.code == "violation")
+        #expect(failure { $0.reordered = 1 }?.code == "violation")
+    }
+
+    @Test func `a soak in which nothing moved, nobody looked or nothing was accepted has shown nothing`() {
+        #expect(failure { $0.completed = 0 }?.code == "untested")
+        #expect(failure { $0.ownerChecks = 0 }?.code == "untested")
+        #expect(failure { $0.accepted = 0 }?.code == "untested")
+    }
+
+    @Test func `logs are falsified where nobody is killed, and every kind of fault is injected elsewhere`() {
+        for sabotage in SoakSabotage.allCases {
+            for transport in [DemoTransport.udp, .unix] {
+                #expect(SoakFault.kinds(over: transport, sabotage).contains(.kill) == !sabotage.falsifiesLogs)
+            }
+        }
+        let kinds = SoakFault.kinds(over: .udp, nil) + SoakFault.kinds(over: .unix, nil)
+        #expect(SoakFault.allCases.allSatisfy(kinds.contains))
+    }
+}
+
 @Suite struct WeatherTests {
     @Test func `a thousand of a thousand frames share one fate, and none none`() {
         var dice = FateDice(seed: 3)

@@ -52,8 +52,11 @@ import Testing
 
     @Test(arguments: [
         ("two-owners", "in the same epoch"), ("memory", "beyond the bound"), ("vanished", "none that had it has died"),
+        ("crashed", "nobody has ended it"), ("misreported", "is reported rolled back, and the daemon is at"),
     ])
-    func `a second owner, a process that grows and a daemon that is nowhere are found out`(sabotage: String, words: String) async throws {
+    func `a second owner, a process that grows or ends, a daemon that is nowhere and a false report are found out`(
+        sabotage: String, words: String
+    ) async throws {
         let (run, report) = try await soak(Self.brief + ["--sabotage", sabotage])
         #expect(run.status == 1)
         #expect((report["firstViolation"] as? String)?.contains(words) == true, "\(run.output)")

@@ -12,6 +12,7 @@ final class Evidence: Sendable {
         /// Daemons whose chain misses a place: which, and for how many readings.
         var holes: [UInt64: Hole] = [:]
         var readCount = 0
+        var isFalsified = false
         var isBoundBroken = false
     }
 
@@ -73,15 +74,19 @@ final class Evidence: Sendable {
 
     private func take(_ record: ProcessedRecord, of boot: String, _ state: inout State) -> [String] {
         state.readCount += 1
-        return tampered(record, state.readCount).flatMap { record -> [String] in
+        return falsified(record, &state).flatMap { record -> [String] in
             let origin = record.link.origin.rawValue
             return state.ledgers[origin, default: LifeLedger()].take(record, of: boot).map { "daemon \(origin): \($0)" }
         }
     }
 
-    /// What a test has the checks see instead of a record.
-    private func tampered(_ record: ProcessedRecord, _ number: Int) -> [ProcessedRecord] {
-        guard number == 500 else { return [record] }
+    /// What a test has the checks see instead of one record, which is the next one of its daemon, so that it alone is wrong.
+    private func falsified(_ record: ProcessedRecord, _ state: inout State) -> [ProcessedRecord] {
+        let ledger = state.ledgers[record.link.origin.rawValue] ?? LifeLedger()
+        guard state.readCount >= 500, !state.isFalsified, !ledger.hasHole, ledger.missingSequence == record.link.sequence else {
+            return [record]
+        }
+        state.isFalsified = true
         switch sabotage {
         case .lost: return []
         case .duplicated: return [record, record]
@@ -92,7 +97,7 @@ final class Evidence: Sendable {
             late.payload = record.payload
             late.link.sequence += 1
             return [early, late]
-        case .twoOwners, .memory, .vanished, nil: return [record]
+        case .twoOwners, .memory, .vanished, .crashed, .misreported, nil: return [record]
         }
     }
 

@@ -14,8 +14,11 @@ enum SoakFault: CaseIterable, Sendable {
     case cut
 
     /// A Unix stream loses nothing; a datagram socket has no link that could break.
-    static func kinds(over transport: DemoTransport) -> [SoakFault] {
-        transport == .unix ? [.kill, .stop, .throttle, .cut] : [.kill, .stop, .storm, .throttle]
+    ///
+    /// Nobody is killed where a log is falsified: the daemon that is lied about has to be there at the end.
+    static func kinds(over transport: DemoTransport, _ sabotage: SoakSabotage?) -> [SoakFault] {
+        let links: [SoakFault] = transport == .unix ? [.stop, .throttle, .cut] : [.stop, .storm, .throttle]
+        return sabotage?.falsifiesLogs ?? false ? links : links + [.kill]
     }
 }
 
@@ -40,7 +43,7 @@ final class FaultInjector: Sendable {
             while !leg.stopping.isRaised {
                 try? await Task.sleep(for: gap * Double(noise.next() % 1_000) / 500 + .milliseconds(100))
                 guard !leg.stopping.isRaised else { break }
-                if deck.isEmpty { deck = shuffled(SoakFault.kinds(over: leg.cast.transport), &noise) }
+                if deck.isEmpty { deck = shuffled(SoakFault.kinds(over: leg.cast.transport, leg.options.sabotage), &noise) }
                 let node = nodes[Int(noise.next() % UInt64(nodes.count))]
                 let time = min(leg.duration / 5, .seconds(1) + .milliseconds(Int(noise.next() % 3_000)))
                 let force = Int(noise.next() % 1_000)
@@ -66,6 +69,8 @@ final class FaultInjector: Sendable {
     // MARK: Processes
 
     private func kill(_ node: SoakNode, downTime: Duration) async {
+        if leg.options.sabotage == .crashed { await node.crash() }
+        leg.expectAlive(node)
         leg.record.count { $0.kills += 1 }
         await node.kill()
         try? await Task.sleep(for: downTime)

@@ -11,6 +11,7 @@ extension SoakLeg {
                     await bury(place)
                     continue
                 }
+                if let finding = place.check(owner, among: cast.nodes) { record.violate(finding) }
                 await compare(place, at: owner)
             } catch {
                 record.violate(CommandFailure(describing: error).message)
@@ -48,7 +49,7 @@ extension SoakLeg {
         var request = ControlRequest(.digest)
         request.daemon = "\(life.daemon.origin)"
         do {
-            let digest = try await owner.ask(request).checked().digest?.digest
+            let digest = try await owner.ask(request, within: Self.moveBound).checked().digest?.digest
             let twin = try await DemoCoordinator.twinDigest(accepted, of: cast.lines, paddingByteCount: options.stateSize.byteCount)
             guard digest != twin else { return }
             record.violate("daemon \(life.daemon.origin) at \(owner.name) differs from its twin after \(accepted) events")

@@ -25,6 +25,7 @@ extension SoakLeg {
             try? await Task.sleep(for: .milliseconds(Int(50 + noise.next() % 350)))
             do {
                 if let owner = try await locate(place) {
+                    if let finding = place.check(owner, among: cast.nodes) { record.violate(finding) }
                     await move(place, from: owner, &noise)
                 } else {
                     await bury(place)
@@ -49,8 +50,8 @@ extension SoakLeg {
             switch await look(for: place) {
             case .at(let node, let killCount):
                 place.settle(at: node, killCount: killCount)
-                guard let failure = place.life?.emitter.lastFailure else { return node }
-                record.violate("the daemon is active at \(node.name), but \(failure.message)")
+                guard let emitter = place.life?.emitter, emitter.lastFailure != nil || emitter.hasEnded else { return node }
+                record.violate("the daemon is active at \(node.name), but \(emitter.lastFailure?.message ?? "\(emitter.name) has ended")")
                 return nil
             case .nowhere:
                 missing += 1
@@ -135,13 +136,30 @@ extension SoakLeg {
         request.mode = options.mode.next(&noise)
         request.timeoutSeconds = 30
         record.count { $0.moves += 1 }
-        switch await bounded(request, at: orchestrator) {
-        case .success(let reply): count(reply, "\(owner.name) → \(target.name), by \(orchestrator.name)")
-        // The orchestrator has died or is dead: how the move ends is seen by where the daemon is then.
-        case .failure: record.count { $0.unreported += 1 }
-        case nil: record.violate("a move of daemon \(life.daemon.origin) has not ended after \(Self.moveBound.seconds) s")
+        let move = "\(owner.name) → \(target.name), by \(orchestrator.name)"
+        let (wasServing, kills) = (orchestrator.condition == .serving, orchestrator.killCount)
+        let (ownerKills, targetKills) = (owner.killCount, target.killCount)
+        do {
+            let reply = try await orchestrator.ask(request, within: Self.moveBound)
+            count(reply, move)
+            switch options.sabotage == .misreported ? reply.error?.code ?? "rolledBack" : reply.error?.code {
+            case nil: place.believe(SoakPlace.Verdict(node: target.name, killCount: targetKills, words: "\(move) is reported completed"))
+            case "rolledBack":
+                place.believe(SoakPlace.Verdict(node: owner.name, killCount: ownerKills, words: "\(move) is reported rolled back"))
+            default: break
+            }
+        } catch {
+            // An orchestrator that has died, or is dead, reports nothing: how the move ends is seen by where the daemon is then.
+            record.count { $0.unreported += 1 }
+            guard wasServing, orchestrator.killCount == kills else { return }
+            record.violate("\(orchestrator.name) lives, and does not tell how \(move) ended: \(CommandFailure(describing: error).message)")
         }
     }
+
+    /// What an orchestrator may say that could not carry an order out, or could not learn how it ended.
+    private static let excuses: Set<String> = [
+        "inDoubt", "failed", "unreachable", "daemonNotFound", "daemonMoving", "notReady", "shuttingDown",
+    ]
 
     private func count(_ reply: ControlReply, _ move: String) {
         let code = reply.error?.code
@@ -157,21 +175,6 @@ extension SoakLeg {
         guard let error = reply.error, error.code != "rolledBack", error.code != "declined" else { return }
         record.note("\(move): \(error.code): \(error.message)")
         if error.message.isEmpty { record.violate("a move ended as \(error.code) without a reason") }
-    }
-
-    /// Asks, and gives up after the bound of all moves.
-    private func bounded(_ request: ControlRequest, at node: SoakNode) async -> Result<ControlReply, any Error>? {
-        await withTaskGroup(of: Result<ControlReply, any Error>?.self) { group in
-            group.addTask {
-                do { return .success(try await node.ask(request)) } catch { return .failure(error) }
-            }
-            group.addTask {
-                try? await Task.sleep(for: Self.moveBound)
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
+        if !Self.excuses.contains(error.code) { record.violate("\(move) ended as \(error.code): \(error.message)") }
     }
 }

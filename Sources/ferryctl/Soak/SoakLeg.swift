@@ -119,12 +119,24 @@ final class SoakLeg: Sendable {
     /// Asks a node again and again what it owns.
     private func watchOwners(at node: SoakNode) async {
         while !Task.isCancelled {
+            expectAlive(node)
             let (boot, askedAt) = (node.boot, MonotonicClock.now)
-            if node.condition == .serving, let daemons = try? await node.ask(ControlRequest(.daemons)).daemons {
-                see(daemons, at: boot, askedAt: askedAt)
+            if node.condition == .serving {
+                do {
+                    if let daemons = try await node.ask(ControlRequest(.daemons)).daemons { see(daemons, at: boot, askedAt: askedAt) }
+                } catch let failure as CommandFailure where failure.code == SoakNode.silent {
+                    record.violate(failure.message)
+                } catch {
+                    // Killed meanwhile, or about to be missed above.
+                }
             }
             try? await Task.sleep(for: .milliseconds(200))
         }
+    }
+
+    /// A process that ends by itself is no fault that was injected, and what it had is not lost by one.
+    func expectAlive(_ node: SoakNode) {
+        if let boot = node.takeFallen() { record.violate("\(boot) has ended, and nobody has ended it") }
     }
 
     private func see(_ daemons: [ControlReply.DaemonLine], at boot: String, askedAt: UInt64) {
@@ -145,6 +157,7 @@ final class SoakLeg: Sendable {
             try? await Task.sleep(for: .milliseconds(500))
             evidence.read()
             evidence.watchMemory(emitters: places.compactMap(\.life?.emitter), options)
+            if cast.relay.hasEnded { return record.violate("the relay has ended, and nobody has ended it") }
         }
     }
 }

@@ -18,7 +18,12 @@ final class SoakNode: Sendable {
         var condition = Condition.dead
         var bootCount = 0
         var killCount = 0
+        /// The last boot that was told to have ended by itself.
+        var fallenBoot = 0
     }
+
+    /// How long an answer may take: a process that is stopped for seconds, on a machine that does many other things, answers within it.
+    private static let answerBound = Duration.seconds(30)
 
     let name: String
     /// Where others dial it: the gate before it.
@@ -61,7 +66,14 @@ final class SoakNode: Sendable {
         let path = folder.path("\(name).json")
         try configuration.write(to: path)
         let client = RoleClient(name: name, role: try ProcessRole(configurationPath: path)) { _ in }
-        let endpoint: String = try await client.expect("it listened") { $0.endpoint }
+        let endpoint: String
+        do {
+            endpoint = try await client.expect("it listened") { $0.endpoint }
+        } catch {
+            client.role.processID.map { _ = Foundation.kill($0, SIGKILL) }
+            await client.finish()
+            throw error
+        }
         let address = String(endpoint.prefix { $0 != "#" })
         state.withLock { state in
             state.client = client
@@ -82,6 +94,12 @@ final class SoakNode: Sendable {
         await client?.finish()
     }
 
+    /// Ends its process behind everybody's back, as a trap would.
+    func crash() async {
+        signal(SIGKILL)
+        await client?.ended()
+    }
+
     func suspend() {
         state.withLock { $0.condition = .suspended }
         signal(SIGSTOP)
@@ -92,6 +110,15 @@ final class SoakNode: Sendable {
         state.withLock { $0.condition = .serving }
     }
 
+    /// The boot whose process has ended though nobody has ended it; told once.
+    func takeFallen() -> String? {
+        state.withLock { state in
+            guard state.condition != .dead, state.client?.hasEnded == true, state.fallenBoot < state.bootCount else { return nil }
+            state.fallenBoot = state.bootCount
+            return "\(name).\(state.bootCount)"
+        }
+    }
+
     /// Asks it to end, and waits.
     func finish() async { await client?.finish() }
 
@@ -100,8 +127,23 @@ final class SoakNode: Sendable {
     }
 
     /// Asks through its control socket.
-    func ask(_ request: ControlRequest) async throws -> ControlReply {
+    ///
+    /// - Throws: `CommandFailure` `silent` when there is no answer within the bound.
+    func ask(_ request: ControlRequest, within bound: Duration = SoakNode.answerBound) async throws -> ControlReply {
         let path = state.withLock { $0.configuration.controlPath ?? "" }
-        return try await ControlClient(path: path).send(request)
+        let name = name
+        return try await withThrowingTaskGroup(of: ControlReply.self) { group in
+            group.addTask { try await ControlClient(path: path).send(request) }
+            group.addTask {
+                try await Task.sleep(for: bound)
+                throw CommandFailure(code: SoakNode.silent, message: "\(name) does not answer within \(bound.seconds) s")
+            }
+            defer { group.cancelAll() }
+            guard let reply = try await group.next() else { throw CommandFailure(code: SoakNode.silent, message: "nobody was asked") }
+            return reply
+        }
     }
+
+    /// The code of an answer that did not come.
+    static let silent = "silent"
 }

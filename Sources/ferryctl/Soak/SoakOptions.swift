@@ -43,6 +43,17 @@ enum SoakSabotage: String, ExpressibleByArgument, CaseIterable, Sendable {
     case memory
     /// A daemon that is where it was is told to be nowhere.
     case vanished
+    /// A node's process ends just before it is killed.
+    case crashed
+    /// A move that completed is told to be rolled back.
+    case misreported
+
+    var falsifiesLogs: Bool {
+        switch self {
+        case .lost, .duplicated, .reordered: true
+        case .twoOwners, .memory, .vanished, .crashed, .misreported: false
+        }
+    }
 }
 
 /// The flags of `ferryctl soak`.

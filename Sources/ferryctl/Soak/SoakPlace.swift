@@ -8,8 +8,18 @@ final class SoakPlace: Sendable {
         var emitter: RoleClient
         /// Nodes that may have the daemon, and how often each had been killed when it might first have.
         var custodians: [String: Int]
+        /// Where the last move's orchestrator says that it is.
+        var verdict: Verdict?
         /// What its emitter knew to be accepted when it died with its node; nil while it lives.
         var acceptedAtDeath: UInt64?
+    }
+
+    /// An orchestrator's word.
+    struct Verdict: Sendable {
+        var node: String
+        /// How often that node had been killed before the move: if it has since, the daemon need not be there.
+        var killCount: Int
+        var words: String
     }
 
     private struct State: Sendable {
@@ -40,6 +50,24 @@ final class SoakPlace: Sendable {
 
     /// The daemon is here and nowhere else.
     func settle(at node: SoakNode, killCount: Int) { state.withLock { $0.life?.custodians = [node.name: killCount] } }
+
+    /// A move has ended as its orchestrator says: the daemon is there and nowhere else.
+    func believe(_ verdict: Verdict) {
+        state.withLock { state in
+            state.life?.verdict = verdict
+            state.life?.custodians = [verdict.node: verdict.killCount]
+        }
+    }
+
+    /// Holds what was said of the daemon against where it is, once.
+    ///
+    /// - Returns: what must not be, in words.
+    func check(_ owner: SoakNode, among nodes: [SoakNode]) -> String? {
+        guard let verdict = state.withLock({ $0.life?.verdict.take() }), verdict.node != owner.name,
+            nodes.contains(where: { $0.name == verdict.node && $0.killCount == verdict.killCount })
+        else { return nil }
+        return "\(verdict.words), and the daemon is at \(owner.name)"
+    }
 
     /// Whether a node that may have had the daemon has died since.
     func mayHaveDied(among nodes: [SoakNode]) -> Bool {

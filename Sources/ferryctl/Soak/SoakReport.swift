@@ -103,6 +103,10 @@ struct SoakReport: Sendable {
         guard counts.lost == 0, counts.duplicated == 0, counts.reordered == 0 else {
             return CommandFailure(code: "violation", message: "seed \(seed): events were lost, repeated or reordered")
         }
-        return nil
+        let figures = [
+            ("move completed", counts.completed), ("look at who owns what", counts.ownerChecks), ("event", Int(counts.accepted)),
+        ]
+        guard let missing = figures.first(where: { $0.1 == 0 }) else { return nil }
+        return CommandFailure(code: "untested", message: "seed \(seed): there was no \(missing.0)")
     }
 }
