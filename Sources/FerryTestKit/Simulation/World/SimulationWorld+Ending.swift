@@ -3,7 +3,7 @@ internal import FerryWire
 
 // From the last fault to the end of everything.
 extension SimulationWorld {
-    /// What a move takes in messages, its log's entries excepted, and a tenth more.
+    /// What a move may take in messages, besides the entries of its log.
     private static let messageByteCountPerMove = 24 << 10
 
     /// Plays the seed from its beginning to its end.
