@@ -24,7 +24,13 @@ extension MigrationDispatcher {
     }
 
     private mutating func route(_ message: FerryMessage, from peer: PeerIdentity, now: Timestamp, wallClock: UInt64) {
-        if case .plan(let plan) = message.body, !join(plan, of: message, from: peer, now: now, wallClock: wallClock) { return }
+        if case .plan(let plan) = message.body {
+            if plan.order.orchestrator == peer.nodeKey, let refusal = closingRefusal(of: plan) {
+                counters.declined += 1
+                return reply(.planReply(.refused(refusal)), to: message, at: peer)
+            }
+            guard join(plan, of: message, from: peer, now: now, wallClock: wallClock) else { return }
+        }
         guard let slot = slots[message.header.migration] else { return answerUnknown(message, to: peer) }
         guard slot.attempt.isParticipant(peer.nodeKey) || environment.lacks(.senderCheck) else {
             counters.strangers += 1

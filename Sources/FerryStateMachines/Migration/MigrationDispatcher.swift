@@ -25,6 +25,10 @@ public struct MigrationDispatcher: ~Copyable {
     var usedOrders: UsedOrders
     /// Peers with a session.
     var boots: [NodeKey: BootID] = [:]
+    /// Why no daemon arrives here any more.
+    var arrivalRefusal: FailureReason?
+    /// Why nothing begins here any more that another node orders.
+    var foreignRefusal: FailureReason?
 
     /// A node without moves.
     public init(environment: MoveEnvironment) {
