@@ -133,6 +133,7 @@ extension SourceMachine {
         case (.committed(let committed), .activateAck(let take)):
             return taken(take, committed, now: now, &effects)
         case (.committed, .refused(let reason)):
+            if let surrenderReason { effects.send(.abort(surrenderReason), about: attempt, to: .target) }
             resumeAfterCommit(reason, now: now, &effects)
         case (.fencing, .refused(let reason)), (.freezing, .refused(let reason)), (.opening, .refused(let reason)),
             (.streaming, .refused(let reason)), (.following, .refused(let reason)), (.stopping, .refused(let reason)),
@@ -141,9 +142,12 @@ extension SourceMachine {
         case (.done(let hash, let figures), .activateAck(let take)):
             guard take == figures.take else { return .unproven }
             effects.send(.activateTarget(hash), about: attempt, to: .target)
+        case (.done(let hash, _), .refused):
+            // The take came first, and stands.
+            effects.send(.activateTarget(hash), about: attempt, to: .target)
         case (.abandoned, _), (.declined, _):
-            if case .activateAck = body { return .unproven }
             sendAbort(&effects)
+            if case .activateAck = body { return .unproven }
         case (.following, .restoreComplete), (.stopping, .restoreComplete), (.releasing, .restoreComplete),
             (.released, .restoreComplete), (.committing, _), (.taking, _), (.resuming, _), (.committed, .restoreComplete),
             (.committed, .replayComplete), (.done, .prepared):

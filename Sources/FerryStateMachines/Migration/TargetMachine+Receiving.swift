@@ -139,6 +139,8 @@ extension TargetMachine {
         switch state {
         case .took(let took):
             guard hash == took.prepared.hash || environment.lacks(.takeAckHash) else { return .unproven }
+            // The source has let go for this take: the operator's word came too late, and nobody else has the daemon.
+            if took.withdrawal != nil { effects.actions.append(.cancelRefused(attempt.migration)) }
             activate(took, now: now, &effects)
         case .active(let active, _):
             guard hash == active else { return .unproven }
@@ -176,8 +178,8 @@ extension TargetMachine {
             finishClosing(&effects)
         case .refused:
             if isSource { finishClosing(&effects) }
-        case .took(let took) where isSource && reason.code == .rolledBackAfterCommit:
-            standDown(took, reason, now: now, &effects)
+        case .took(let took) where isSource && (reason.code == .rolledBackAfterCommit || took.withdrawal != nil):
+            standDown(took, took.withdrawal ?? reason, now: now, &effects)
             finishClosing(&effects)
         // The key was sent: no abort of the source can be true any more but its operator's word, and nobody else's counts.
         case .taking, .took, .active: return .wrongPhase
@@ -215,7 +217,11 @@ extension TargetMachine {
             refuse(reason, tell: false, now: now, &effects)
             close()
         case .refused: close()
-        case .taking, .took, .active: return .wrongPhase
+        case .took(let took):
+            guard let withdrawal = took.withdrawal else { return .wrongPhase }
+            standDown(took, withdrawal, now: now, &effects)
+            close()
+        case .taking, .active: return .wrongPhase
         }
         return .taken
     }
@@ -231,6 +237,12 @@ extension TargetMachine {
             refuse(FailureReason(.participantRestarted, "the source has forgotten the move"), tell: false, now: now, &effects)
             close()
         case .took(let took):
+            // A source that was told of the withdrawal may have gone on, and moved the daemon, before it forgot.
+            if let withdrawal = took.withdrawal {
+                standDown(took, withdrawal, now: now, &effects)
+                close()
+                break
+            }
             guard boot != took.prepared.sourceBoot else { return .wrongBoot }
             activate(took, now: now, &effects)
         case .taking: break

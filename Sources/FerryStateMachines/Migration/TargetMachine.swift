@@ -50,6 +50,8 @@ struct TargetMachine: ~Copyable {
         var keypair: EntityKeypair
         var take: Take
         var isReported = false
+        /// The operator has let the daemon go; the copy stands by until the source says which word it heard first, this one or the take.
+        var withdrawal: FailureReason?
     }
 
     enum State {
