@@ -52,7 +52,7 @@ extension MoveInterpreter {
                 complete(migration)
             }
         case .rolledBack(let reason):
-            fail(migration, role, FerryError(.rolledBack, "the move was rolled back: \(reason)", cause: reason))
+            fail(migration, role, FerryError(.rolledBack, "the move was rolled back: \(explained(reason, migration))", cause: reason))
         case .rolledBackAfterCommit(let reason):
             let text = "the move was rolled back after the commit, with the key sent: \(reason)"
             fail(migration, role, FerryError(.rolledBack, text, cause: reason))
@@ -77,9 +77,10 @@ extension MoveInterpreter {
     }
 
     /// The reason, and of a peer that could not be reached also why the last dial failed.
-    private func explained(_ reason: FailureReason, _ migration: MigrationID) -> String {
-        guard reason.code == .unreachable, let order = orders[migration]?.order,
-            let failure = [order.source, order.target].compactMap({ core.sessions.lastFailure(of: $0) }).first,
+    func explained(_ reason: FailureReason, _ migration: MigrationID) -> String {
+        guard [.unreachable, .orderExpired, .phaseTimeout, .notReadyTimeout].contains(reason.code), let order = orders[migration]?.order,
+            let failure = [order.source, order.target].filter({ core.sessions.existing($0) == nil })
+                .compactMap({ core.sessions.lastFailure(of: $0) }).first,
             !reason.description.contains(failure.message)
         else { return reason.description }
         return "\(reason) (\(failure.message))"
@@ -90,8 +91,11 @@ extension MoveInterpreter {
     /// Asks the target whether it is active; a target on this node is looked at.
     func askForConfirmation(_ migration: MigrationID) {
         guard let move = orders[migration], let confirmation = move.confirmation else { return }
-        // The receipt holds without the target's word: a target that cannot be asked keeps nobody waiting for long.
-        guard confirmation.attemptsLeft > 0 else { return complete(migration) }
+        // The receipt holds without the target's word, and says nothing of whether the daemon serves: nobody waits for that for long.
+        guard confirmation.attemptsLeft > 0 else {
+            let text = "the source has let the daemon go, and the target has not said that it serves"
+            return fail(migration, .orchestrator, FerryError(.inDoubt, text))
+        }
         orders[migration]?.confirmation?.attemptsLeft -= 1
         if move.order.target == core.nodeKey {
             if dispatcher.view(of: migration, as: .target)?.outcome != nil { complete(migration) }
@@ -107,7 +111,10 @@ extension MoveInterpreter {
         guard let move = orders[message.header.migration], move.confirmation != nil, move.order.target == node else { return }
         switch message.body {
         case .statusReply(let reply) where reply.standing == .done: complete(message.header.migration)
-        case .unknown: complete(message.header.migration)
+        case .unknown(let boot) where boot == move.confirmation?.figures?.take.targetBoot: complete(message.header.migration)
+        case .unknown:
+            let text = "the source has let the daemon go, and the target has started again since and knows nothing of it"
+            fail(message.header.migration, .orchestrator, FerryError(.failed, text))
         default: break
         }
     }
@@ -163,6 +170,6 @@ extension MoveInterpreter {
         }
     }
 
-    /// Whether anything runs that a shutdown should wait for.
-    var isBusy: Bool { dispatcher.moves.contains { $0.outcome == nil } }
+    /// Whether anything runs that a shutdown should wait for: a move, a word that a peer waits for, a report that an operator waits for.
+    var isBusy: Bool { dispatcher.isBusy || !orders.isEmpty }
 }
