@@ -8,6 +8,8 @@ struct CongestionController: Sendable {
     private var slowStartThreshold = Int.max
     private var recoveryStartTime: Timestamp?
     private var ackedInAvoidance = 0
+    /// What the window was before it was cut for losses of which not one is certain yet.
+    private var beforeCut: (window: Int, threshold: Int)?
     private let maximumWindow: Int
     private let isLossFree: Bool
     var maximumDatagramSize: Int
@@ -49,6 +51,7 @@ struct CongestionController: Sendable {
     mutating func congestionEvent(sentAt: Timestamp, now: Timestamp) {
         guard !isLossFree, !isInRecovery(sentAt) else { return }
         recoveryStartTime = now
+        beforeCut = beforeCut ?? (congestionWindow, slowStartThreshold)
         slowStartThreshold = max(congestionWindow / 2, minimumWindow)
         congestionWindow = slowStartThreshold
         ackedInAvoidance = 0
@@ -60,6 +63,18 @@ struct CongestionController: Sendable {
         congestionWindow = minimumWindow
         recoveryStartTime = nil
     }
+
+    /// Each packet whose loss has cut the window has arrived after all (RFC 4015 §3.3).
+    mutating func undo() {
+        guard let before = beforeCut else { return }
+        congestionWindow = max(congestionWindow, before.window)
+        slowStartThreshold = max(slowStartThreshold, before.threshold)
+        recoveryStartTime = nil
+        beforeCut = nil
+    }
+
+    /// A packet was lost for certain: what it has cut stays cut.
+    mutating func confirmLoss() { beforeCut = nil }
 
     private func isInRecovery(_ sentAt: Timestamp) -> Bool { recoveryStartTime.map { sentAt <= $0 } ?? false }
 }

@@ -2,8 +2,6 @@ internal import FerryWire
 
 /// Loss detection and its timer (RFC 9002 §6, appendix A), over the packets in flight.
 struct LossRecovery: Sendable {
-    /// kPacketThreshold.
-    static let packetThreshold: UInt64 = 3
     /// The most the probe timeout is doubled.
     static let maximumBackOff = 10
 
@@ -30,6 +28,7 @@ struct LossRecovery: Sendable {
     private(set) var lostPacketCount: UInt64 = 0
     /// The largest packet number that the peer acknowledged.
     private(set) var largestAcked: UInt64?
+    private var losses = RecentLosses()
     private var lossTime: Timestamp?
     private var lastElicitingSentAt: Timestamp = .zero
     private let isLossFree: Bool
@@ -49,6 +48,9 @@ struct LossRecovery: Sendable {
 
     /// Probe timeout without back-off.
     var probeTimeout: Duration { rtt.probeTimeout(maxAckDelay: maximumAckDelay) }
+
+    /// How late a packet may be: on a path that reorders as late as others were, but no later than a probe would ask for it.
+    private var lossDelay: Duration { max(rtt.lossDelay, min(losses.lateness * 9 / 8, probeTimeout)) }
 
     /// When `deadlineReached` has something to do.
     var deadline: Timestamp? {
@@ -94,7 +96,8 @@ struct LossRecovery: Sendable {
         else { return .malformed }
         let wasLimited = congestion.bytesInFlight * 2 >= congestion.congestionWindow
         let watched = largest >= packets.oldest && packets.isOutstanding(largest) ? packets[largest].sentAt : nil
-        var newlyAcked = acknowledge(largest - first...largest, wasLimited: wasLimited)
+        largestAcked = max(largestAcked ?? 0, largest)
+        var newlyAcked = acknowledge(largest - first...largest, wasLimited: wasLimited, now: now)
         var smallest = largest - first
         for _ in 0..<rangeCount {
             guard let gap = reader.varint(), let length = reader.varint(), gap + 2 <= smallest, length <= smallest - gap - 2 else {
@@ -102,9 +105,8 @@ struct LossRecovery: Sendable {
             }
             let upper = smallest - gap - 2
             smallest = upper - length
-            newlyAcked = acknowledge(smallest...upper, wasLimited: wasLimited) || newlyAcked
+            newlyAcked = acknowledge(smallest...upper, wasLimited: wasLimited, now: now) || newlyAcked
         }
-        largestAcked = max(largestAcked ?? 0, largest)
         guard newlyAcked else { return .accepted }
         if let watched {
             let ackDelay = min(.microseconds(Int64(clamping: delay)), maximumAckDelay)
@@ -141,7 +143,8 @@ struct LossRecovery: Sendable {
         lastElicitingSentAt = now
     }
 
-    private mutating func acknowledge(_ numbers: ClosedRange<UInt64>, wasLimited: Bool) -> Bool {
+    private mutating func acknowledge(_ numbers: ClosedRange<UInt64>, wasLimited: Bool, now: Timestamp) -> Bool {
+        if losses.arrived(numbers, largest: largestAcked ?? 0, now: now), losses.isEmpty { congestion.undo() }
         guard numbers.upperBound >= packets.oldest else { return false }
         var any = false
         var number = numbers.upperBound
@@ -160,11 +163,12 @@ struct LossRecovery: Sendable {
         }
     }
 
-    /// RFC 9002 appendix A.10: what is old enough, or three numbers behind, is lost.
+    /// RFC 9002 appendix A.10: what is old enough, or enough numbers behind, is lost.
     private mutating func detectLost(_ now: Timestamp) {
         lossTime = nil
         guard let largestAcked else { return }
-        let lossDelay = rtt.lossDelay
+        if losses.expire(before: now - probeTimeout * 2) { congestion.confirmLoss() }
+        let lossDelay = lossDelay
         let lostBefore = now - lossDelay
         var latestLost: Timestamp?
         var runStart: Timestamp?
@@ -177,7 +181,7 @@ struct LossRecovery: Sendable {
                 continue
             }
             let packet = packets[number]
-            guard packet.sentAt <= lostBefore || largestAcked >= number + Self.packetThreshold else {
+            guard packet.sentAt <= lostBefore || largestAcked >= number + losses.packetThreshold else {
                 lossTime = min(lossTime ?? .distantFuture, packet.sentAt + lossDelay)
                 continue
             }
@@ -186,6 +190,7 @@ struct LossRecovery: Sendable {
             lostPacketCount += 1
             if mtu.lost(packet.byteCount, isProbe: packet.isPathProbe, now: now) { congestion.maximumDatagramSize = mtu.current }
             guard !packet.isPathProbe else { continue }
+            if losses.add(number, sentAt: packet.sentAt, now: now) { congestion.confirmLoss() }
             latestLost = packet.sentAt
             if let firstSample = rtt.firstSampleTime, packet.sentAt > firstSample {
                 longestRun = max(longestRun, packet.sentAt - (runStart ?? packet.sentAt))

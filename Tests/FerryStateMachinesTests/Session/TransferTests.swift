@@ -34,16 +34,44 @@ import Testing
         #expect(pair.responder.session.statistics.repeatedFrameCount > 0)
     }
 
+    @Test("Frames that overtake each other are not taken for lost for long, and no window stays cut", arguments: [5, 15])
+    func reordering(jitter: Int) throws {
+        var setup = Pair.Setup()
+        setup.link.safeFrameByteCount = 1452
+        setup.conditions = Conditions(delay: .milliseconds(1), jitter: .milliseconds(jitter))
+        let pair = try Pair(setup)
+        #expect(pair.establish())
+        let begin = pair.now
+        try transfer(pair, byteCount: 8 << 20)
+        let statistics = pair.initiator.session.statistics
+        #expect(pair.now - begin < .seconds(1), "\(pair.now - begin)")
+        #expect(statistics.lostFrameCount * 20 < statistics.sentFrameCount, "\(statistics)")
+        #expect(statistics.congestionWindowByteCount >= setup.congestion.initialWindowByteCount, "\(statistics)")
+    }
+
+    @Test("Loss on a path that reorders still cuts the window, and is made good") func reorderingAndLoss() throws {
+        var setup = Pair.Setup()
+        setup.conditions = Conditions(delay: .milliseconds(1), jitter: .milliseconds(15), loss: 50)
+        let pair = try Pair(setup)
+        #expect(pair.establish())
+        try transfer(pair, byteCount: 8 << 20)
+        let statistics = pair.initiator.session.statistics
+        #expect(statistics.congestionWindowByteCount < 256 << 10, "\(statistics)")
+    }
+
     @Test("Keys change in mid-transfer without a gap") func keyUpdate() throws {
         var setup = Pair.Setup()
         setup.conditions = Conditions(jitter: .milliseconds(10), loss: 20)
         let pair = try Pair(setup)
         #expect(pair.establish())
-        var steps = 0
-        try transfer(pair, byteCount: 2 << 20) { pair in
-            steps += 1
-            if steps % 40 == 0 { pair.initiator.session.updateKeys() }
-            if steps % 70 == 0 { pair.responder.session.updateKeys() }
+        // Farther apart than any frame is late: of older keys only the last are kept.
+        var due = pair.now
+        var isInitiatorsTurn = true
+        try transfer(pair, byteCount: 4 << 20) { pair in
+            guard due <= pair.now else { return }
+            if isInitiatorsTurn { pair.initiator.session.updateKeys() } else { pair.responder.session.updateKeys() }
+            isInitiatorsTurn.toggle()
+            due = pair.now + .milliseconds(80)
         }
         #expect(pair.initiator.session.statistics.keyUpdateCount > 3)
         #expect(pair.initiator.session.statistics.rejectedFrameCount == 0)
