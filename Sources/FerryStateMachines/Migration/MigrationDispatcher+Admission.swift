@@ -39,15 +39,16 @@ extension MigrationDispatcher {
             reply(.planReply(.refused(error)), to: message, at: peer)
             return false
         }
-        let slot = existing ?? insert(MoveAttempt(order: order))
+        let slot = existing ?? insert(MoveAttempt(order: order, wallClock: wallClock))
         slot.usedUntil = UsedOrders.end(of: order, now: now, wallClock: wallClock)
         if role == .source {
             slot.lapseDeadline = now + .nanoseconds(Int64(clamping: order.expiresAt - wallClock))
-            slot.source = SourceMachine(attempt: MoveAttempt(order: order), environment: environment, now: now)
+            let attempt = MoveAttempt(order: order, wallClock: wallClock)
+            slot.source = SourceMachine(attempt: attempt, environment: environment, now: now)
             slot.source?.start(&effects)
         } else if let offer = plan.offer {
-            slot.target = TargetMachine(
-                attempt: MoveAttempt(order: order, epoch: offer.epoch), offer: offer, environment: environment, now: now)
+            let attempt = MoveAttempt(order: order, epoch: offer.epoch, wallClock: wallClock)
+            slot.target = TargetMachine(attempt: attempt, offer: offer, environment: environment, now: now)
             slot.target?.start(&effects)
         }
         return true

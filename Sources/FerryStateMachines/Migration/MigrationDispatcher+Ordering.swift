@@ -43,7 +43,7 @@ extension MigrationDispatcher {
         guard slots[order.migration] == nil else { throw FailureReason(.alreadyMigrating, "this attempt was ordered before") }
         try refuseUsed(order, now: now)
         try makeRoom(for: .orchestrator, wallClock: wallClock)
-        let slot = insert(MoveAttempt(order: order))
+        let slot = insert(MoveAttempt(order: order, wallClock: wallClock))
         slot.usedUntil = UsedOrders.end(of: order, now: now, wallClock: wallClock)
         slot.orchestrator = OrchestratorMachine(
             attempt: slot.attempt, environment: environment, boots: boots, isPlanOnly: isPlanOnly, isNew: isNew, now: now)

@@ -73,16 +73,20 @@ struct MoveProgressState {
         return rate(byteCount, over: lastByteAt - firstByteAt)
     }
 
+    /// How far it is, for a person; a daemon may have offered too small an estimate, or none.
+    var portion: String { byteCount > totalByteCount ? "\(byteCount) bytes" : "\(byteCount) of \(totalByteCount) bytes" }
+
     /// What operators see of one role.
     func view(
         _ role: MoveRole, of attempt: MoveAttempt, retryCount: Int, replayLag: UInt64, estimatedPause: Duration? = nil, stall: String,
         isInDoubt: Bool, budgets: PhaseBudgets, outcome: MoveOutcome?
     ) -> MoveView {
-        MoveView(
+        let total = max(totalByteCount, byteCount)
+        return MoveView(
             migration: attempt.migration, daemon: attempt.order.daemon, role: role, source: attempt.order.source,
             target: attempt.order.target, phase: phase, startedAt: startedAt, phaseEnteredAt: phaseEnteredAt, byteCount: byteCount,
-            totalByteCount: totalByteCount, bytesPerSecond: bytesPerSecond, replayLag: replayLag, estimatedPause: estimatedPause,
+            totalByteCount: total, bytesPerSecond: bytesPerSecond, replayLag: replayLag, estimatedPause: estimatedPause,
             retryCount: retryCount, stall: stall, isInDoubt: isInDoubt,
-            bound: budgets.publishedBound(byteCount: totalByteCount, mode: attempt.order.mode), outcome: outcome)
+            bound: budgets.publishedBound(byteCount: total, mode: attempt.order.mode, lifetime: attempt.lifetime), outcome: outcome)
     }
 }

@@ -52,9 +52,12 @@ struct MoveAttempt {
     let migration: MigrationID
     /// The epoch that the attempt burns; 0 before the source has answered the plan.
     var epoch: Epoch
+    /// From the attempt's beginning here to the order's expiry, where it is known.
+    let lifetime: Duration?
 
-    init(order: MoveOrder, epoch: Epoch = .none) {
+    init(order: MoveOrder, epoch: Epoch = .none, wallClock: UInt64? = nil) {
         self.order = order
+        lifetime = wallClock.map { .nanoseconds(Int64(clamping: order.expiresAt - min(order.expiresAt, $0))) }
         migration = order.migration
         self.epoch = epoch
     }

@@ -127,10 +127,12 @@ extension OrchestratorMachine {
         guard case .moving = state else { return }
         stall = report.stall
         self.report = report
-        progress.totalByteCount = max(progress.totalByteCount, report.totalByteCount)
-        if report.phase > progress.phase {
+        let known = progress.totalByteCount
+        progress.totalByteCount = max(known, report.totalByteCount, report.byteCount)
+        if report.phase > progress.phase || progress.totalByteCount > known {
             let (count, mode) = (progress.totalByteCount, attempt.order.mode)
-            phaseDeadline = now + environment.budgets.bound(from: report.phase, byteCount: count, mode: mode)
+            let lifetime = attempt.lifetime.map { $0 - (now - progress.startedAt) }
+            phaseDeadline = now + environment.budgets.bound(from: report.phase, byteCount: count, mode: mode, lifetime: lifetime)
         }
         progress.enter(report.phase, role: .orchestrator, of: attempt, now: now, &effects)
         progress.advance(to: report.byteCount, now: now)

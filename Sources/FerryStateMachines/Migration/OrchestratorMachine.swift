@@ -243,7 +243,9 @@ struct OrchestratorMachine: ~Copyable {
         }
     }
 
-    var bound: Duration { environment.budgets.publishedBound(byteCount: progress.totalByteCount, mode: attempt.order.mode) }
+    var bound: Duration {
+        environment.budgets.publishedBound(byteCount: progress.totalByteCount, mode: attempt.order.mode, lifetime: attempt.lifetime)
+    }
 
     var view: MoveView {
         var view = progress.view(

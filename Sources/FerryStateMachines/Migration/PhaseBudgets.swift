@@ -8,9 +8,10 @@ public struct PhaseBudgets: Hashable, Sendable {
     public var fence: Duration
     /// Opening the stream, on top of the time that the bytes take.
     public var transfer: Duration
-    /// Bytes a second below which a transfer is given up; at least 1.
+    /// Bytes a second below which a transfer is given up although it moves; at least 1. It makes the bound of a move computable: what
+    /// ends one that does not move is `stall`, and any other its order's expiry.
     public var transferFloorByteRate: UInt64
-    /// How long not one byte may move.
+    /// How long the target may take in not one byte.
     public var stall: Duration
     /// From the last byte streamed to the restored daemon.
     public var restore: Duration
@@ -35,7 +36,7 @@ public struct PhaseBudgets: Hashable, Sendable {
     /// Sets the budgets.
     public init(
         plan: Duration = .seconds(10), fence: Duration = .seconds(5), transfer: Duration = .seconds(10),
-        transferFloorByteRate: UInt64 = 4 << 20, stall: Duration = .seconds(10), restore: Duration = .seconds(30),
+        transferFloorByteRate: UInt64 = 64 << 10, stall: Duration = .seconds(10), restore: Duration = .seconds(30),
         converge: Duration = .seconds(5), settle: Duration = .milliseconds(100), replay: Duration = .seconds(5),
         handshake: Duration = .milliseconds(2), prepare: Duration = .seconds(10), take: Duration = .seconds(10),
         promise: Duration = .seconds(60), retry: ClosedRange<Duration> = .milliseconds(200) ... .seconds(5)
@@ -61,11 +62,15 @@ public struct PhaseBudgets: Hashable, Sendable {
         transfer + .seconds(Int64(clamping: byteCount / max(1, transferFloorByteRate)))
     }
 
-    /// The longest from the order to its end or to doubt, known before anything is paid for.
+    /// The longest from the order to its end or to doubt, known before anything is paid for: the sum of all budgets, or the order's
+    /// expiry, which ends whatever is not committed, and the hand-over.
     ///
-    /// - Parameter mode: how the attempt moves; a second attempt has its own bound.
-    public func publishedBound(byteCount: UInt64, mode: MoveMode = .stopAndCopy) -> Duration {
-        plan + plan + fence + transfer(byteCount: byteCount) + restore + following(mode) + tail(mode) + journal + prepare + take
+    /// - Parameters:
+    ///   - mode: how the attempt moves; a second attempt has its own bound.
+    ///   - lifetime: from the attempt's beginning to the order's expiry; nil leaves it out.
+    public func publishedBound(byteCount: UInt64, mode: MoveMode = .stopAndCopy, lifetime: Duration? = nil) -> Duration {
+        let phases = plan + plan + fence + transfer(byteCount: byteCount) + restore + following(mode) + handOver(mode)
+        return lapsing(phases, mode: mode, lifetime: lifetime)
     }
 
     /// How long a daemon that serves may be followed; catching up, and once more with intake held back.

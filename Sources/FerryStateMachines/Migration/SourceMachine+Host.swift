@@ -68,7 +68,7 @@ extension SourceMachine {
         progress.totalByteCount = byteCount
         state = .opening(frozen)
         if !environment.lacks(.timerOfEachPhase) {
-            phaseDeadline = now + environment.budgets.transfer(byteCount: byteCount)
+            phaseDeadline = now + environment.budgets.transfer
         }
         effects.actions.append(
             .stream(attempt.migration, daemon: attempt.order.daemon, to: attempt.order.target, address: attempt.order.targetAddress))
@@ -79,6 +79,9 @@ extension SourceMachine {
         guard case .opening(let frozen) = state else { return }
         let streaming = Streaming(frozen: frozen, stream: stream)
         state = .streaming(streaming)
+        if !environment.lacks(.timerOfEachPhase) {
+            phaseDeadline = progress.phaseEnteredAt + environment.budgets.transfer(byteCount: progress.totalByteCount)
+        }
         retry.start(now)
         progress.enter(.transfer, role: .source, of: attempt, now: now, &effects)
         effects.send(.snapshotReady(announcement(streaming)), about: attempt, to: .target)

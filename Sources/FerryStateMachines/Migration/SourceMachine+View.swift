@@ -19,8 +19,7 @@ extension SourceMachine {
         case .opening: "a session and a stream to the target"
         case .streaming(let streaming):
             streaming.sent == nil
-                ? "the target, which takes no more state at \(progress.byteCount) of \(progress.totalByteCount) bytes"
-                : "the target's restore" + running(now)
+                ? streamCause(now) : "the target's restore" + running(now)
         case .following: logCause
         case .releasing, .committing, .taking, .resuming: "the journal"
         case .released:
@@ -29,6 +28,14 @@ extension SourceMachine {
         case .committed: isSurrendered ? "" : "the target's take; the commit is sent and cannot be taken back"
         case .done, .abandoned, .declined: ""
         }
+    }
+
+    /// Bytes that move are no stall, however slow; within a second they may only not have been counted yet.
+    private func streamCause(_ now: Timestamp?) -> String {
+        guard let now, now - progress.movedAt > .seconds(1) else {
+            return "the state's way to the target, at \(progress.portion), \(progress.bytesPerSecond.rateText)"
+        }
+        return "the target, which takes no more state at \(progress.portion) for \((now - progress.movedAt).secondsText)"
     }
 
     private func running(_ now: Timestamp?) -> String {

@@ -52,6 +52,107 @@ import Testing
         }
     }
 
+    @Test("a transfer lasts as long as it moves, however slow the link; one byte in each stall budget is not enough for ever")
+    func slowLink() throws {
+        let (world, daemon) = try makeWorld(seed: 38)
+        let (source, target) = (world.nodes[0], world.nodes[1])
+        source.deafTo = ["streamed"]
+        target.deafTo = ["restore"]
+        let migration = try #require(world.order(from: 0, to: 1, by: 2, daemon: daemon))
+        let budgets = world.budgets
+        func pass(for duration: UInt64, byteRate: UInt64) {
+            for _ in 0..<duration {
+                world.run(for: .seconds(1))
+                let view = source.dispatcher.moves.first { $0.role == .source }
+                let byteCount = (view?.byteCount ?? 0) + byteRate
+                source.dispatcher.streamProgress(migration, byteCount: byteCount, now: world.now)
+                target.dispatcher.restoreProgress(migration, byteCount: byteCount, now: world.now)
+                source.drain()
+                target.drain()
+            }
+        }
+        pass(for: 100, byteRate: 100_000)
+        #expect(world.outcome(migration, .source, on: 0) == nil, "\(world.trace)")
+        #expect(world.outcome(migration, .target, on: 1) == nil, "\(world.trace)")
+        #expect(world.nodes[2].doubts.isEmpty)
+        let view = try #require(source.dispatcher.moves.first { $0.role == .source })
+        #expect(view.byteCount == 10_000_000)
+        #expect(view.totalByteCount >= view.byteCount)
+        let shown = source.dispatcher.moves(now: world.now).first { $0.role == .source }
+        #expect(shown?.stall == "the state's way to the target, at 10000000 bytes, 100 kB/s", "\(shown?.stall ?? "")")
+        // From here on nothing is taken.
+        world.run(for: budgets.stall - .milliseconds(100))
+        #expect(world.outcome(migration, .source, on: 0) == nil, "\(world.trace)")
+        world.run(for: .milliseconds(200))
+        let reason = try #require(world.outcome(migration, .source, on: 0)?.reason)
+        #expect(reason.code == .phaseTimeout)
+        #expect(reason.message == "the target, which takes no more state at 10000000 bytes for 10.0 s")
+    }
+
+    @Test("a transfer that moves more slowly than the floor is given up when the bytes that it moved have used up their time")
+    func floor() throws {
+        let (world, daemon) = try makeWorld(seed: 39)
+        let source = world.nodes[0]
+        source.deafTo = ["streamed"]
+        let migration = try #require(world.order(from: 0, to: 1, by: 2, daemon: daemon))
+        world.run(for: .seconds(1))
+        let begin = try #require(source.dispatcher.moves.first { $0.role == .source }).phaseEnteredAt
+        var byteCount: UInt64 = 0
+        while world.outcome(migration, .source, on: 0) == nil, world.now < begin + .seconds(60) {
+            world.run(for: .seconds(1))
+            byteCount += world.budgets.transferFloorByteRate / 2
+            source.dispatcher.streamProgress(migration, byteCount: byteCount, now: world.now)
+            source.drain()
+        }
+        // Half the floor: as many bytes as half the time is worth.
+        let limit = world.budgets.transfer * 2
+        #expect(world.now - begin > limit - .seconds(3) && world.now - begin < limit + .seconds(3), "\(world.now - begin)")
+        let reason = try #require(world.outcome(migration, .source, on: 0)?.reason)
+        #expect(reason.code == .phaseTimeout)
+        #expect(reason.message.hasPrefix("the state's way to the target, at"), "\(reason.message)")
+    }
+
+    @Test("a stream that does not open is given its budget and no more, whatever the size of the state")
+    func opening() throws {
+        let (world, daemon) = try makeWorld(seed: 41)
+        let source = world.nodes[0]
+        source.deafTo = ["fence", "stream"]
+        let migration = try #require(world.order(from: 0, to: 1, by: 2, daemon: daemon))
+        world.run(for: .seconds(1))
+        let host = try #require(source.daemons[daemon.originHash])
+        var fenced = source.fenced(host, epoch: Epoch(rawValue: 2))
+        fenced.predictedByteCount = 1 << 30
+        source.dispatcher.fenced(migration, .success(fenced), now: world.now, wallClock: world.wallClock)
+        source.drain()
+        world.run(for: world.budgets.transfer - .milliseconds(10))
+        #expect(world.outcome(migration, .source, on: 0) == nil, "\(world.trace)")
+        world.run(for: .milliseconds(20))
+        #expect(world.outcome(migration, .source, on: 0)?.reason?.code == .unreachable, "\(world.trace)")
+    }
+
+    @Test("the published bound ends with the order's life and a hand-over, where the sum of all budgets is longer")
+    func lifetime() throws {
+        let budgets = PhaseBudgets()
+        for mode in [MoveMode.live, .stopAndCopy] {
+            let sum = budgets.publishedBound(byteCount: 1 << 30, mode: mode)
+            let tail = mode == .live ? budgets.fence + budgets.replay : .zero
+            let handOver = tail + budgets.prepare + budgets.prepare + budgets.take
+            #expect(budgets.publishedBound(byteCount: 1 << 30, mode: mode, lifetime: .seconds(600)) == .seconds(600) + handOver)
+            #expect(budgets.publishedBound(byteCount: 1 << 30, mode: mode, lifetime: .zero) == handOver)
+            #expect(budgets.publishedBound(byteCount: 1 << 30, mode: mode, lifetime: sum) == sum)
+            let short = budgets.publishedBound(byteCount: 0, mode: mode)
+            #expect(budgets.publishedBound(byteCount: 0, mode: mode, lifetime: .seconds(86_400)) == short)
+        }
+        let (world, daemon) = try makeWorld(seed: 40)
+        let order = MoveOrder(
+            id: world.random.next(), daemon: daemon, lineage: nil, source: world.nodes[0].key, target: world.nodes[1].key,
+            targetAddress: "", orchestrator: world.nodes[0].key, attempt: 1, mode: .stopAndCopy,
+            expiresAt: world.wallClock + 7_000_000_000)
+        try world.nodes[0].dispatcher.order(order, now: world.now, wallClock: world.wallClock)
+        let view = try #require(world.nodes[0].dispatcher.moves.first)
+        #expect(view.bound == budgets.publishedBound(byteCount: 0, lifetime: .seconds(7)))
+    }
+
     @Test("an order is obeyed until the nanosecond before it lapses")
     func expiry() throws {
         let (world, daemon) = try makeWorld(seed: 32)
