@@ -36,6 +36,8 @@ final class SessionBox<Session: PeerSession & ~Copyable>: PeerSession {
 
     func reset(_ stream: StreamID, code: UInt64) { session.reset(stream, code: code) }
 
+    func acknowledgedByteCount(of stream: StreamID) -> UInt64? { session.acknowledgedByteCount(of: stream) }
+
     var profile: SessionProfile { session.profile }
 
     var peer: PeerIdentity? { session.peer }

@@ -46,6 +46,12 @@ package final class OutgoingStream: Sendable {
         }
     }
 
+    /// From the stream's beginning to the first byte that the peer has not acknowledged; nil once the peer has all, and for a stream that
+    /// was given up.
+    package var acknowledgedByteCount: UInt64? {
+        core.withSession { state, _ in state.session.acknowledgedByteCount(of: id) }
+    }
+
     /// Gives the stream up. Idempotent.
     package func reset(code: UInt64) { core.reset(id, code: code) }
 }

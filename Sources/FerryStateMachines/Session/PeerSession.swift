@@ -58,8 +58,15 @@ public protocol BulkStreams: ~Copyable {
     mutating func reset(_ stream: StreamID, code: UInt64)
 }
 
+/// How much of what was written to bulk streams the peer has.
+public protocol StreamAcknowledgements: ~Copyable {
+    /// From the beginning of an own stream to the first byte that the peer has not acknowledged; nil once the peer has all, and for a
+    /// stream that was given up.
+    func acknowledgedByteCount(of stream: StreamID) -> UInt64?
+}
+
 /// A session with one authenticated peer over one link.
-public protocol PeerSession: FrameMachine, MessageChannel, BulkStreams, ~Copyable {
+public protocol PeerSession: FrameMachine, MessageChannel, BulkStreams, StreamAcknowledgements, ~Copyable {
     /// Which protocol the session speaks.
     var profile: SessionProfile { get }
     /// Who the peer is; nil until `established`.

@@ -112,6 +112,17 @@ extension SessionMachine: BulkStreams {
     }
 }
 
+extension SessionMachine: StreamAcknowledgements {
+    /// From the beginning of an own stream to the first byte that the peer has not acknowledged; nil once the peer has all, and for a
+    /// stream that was given up.
+    public func acknowledgedByteCount(of stream: StreamID) -> UInt64? {
+        switch connection {
+        case .some(let connection): connection.streams.acknowledgedByteCount(of: stream)
+        case .none: nil
+        }
+    }
+}
+
 extension SessionMachine: PeerSession {
     /// `.ferry`.
     public var profile: SessionProfile { .ferry }

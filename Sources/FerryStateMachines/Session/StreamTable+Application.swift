@@ -22,6 +22,12 @@ extension StreamTable {
         return count
     }
 
+    /// From the stream's beginning to the first byte that the peer has not acknowledged; nil once it has all, or the stream was given up.
+    func acknowledgedByteCount(of id: StreamID) -> UInt64? {
+        guard let index = outgoingIndex(id), outgoing[index].resetCode == nil else { return nil }
+        return outgoing[index].buffer.base
+    }
+
     mutating func finish(_ id: StreamID) throws(SessionError) {
         guard let index = outgoingIndex(id) else { throw SessionError(.unknownStream, "no own stream \(id)") }
         guard outgoing[index].resetCode == nil, !outgoing[index].isFinishing else {
