@@ -7,13 +7,13 @@ public enum MoveResolution: Hashable, Sendable, CaseIterable {
     /// The daemon is this node's. A source goes on under a new epoch, and a target that took drops its copy when it hears of it; a target
     /// serves without the source's acknowledgement.
     case takeBack
-    /// The daemon is not this node's. A source keeps a stub that points to the target, and wipes the key without a receipt; a target drops
-    /// its copy, and promises never to take it.
+    /// The daemon is not this node's. A source keeps a stub that points to the target, and wipes the key without a receipt; a target takes
+    /// its take back, and drops its copy when the source says that it heard of it before it obeyed the take.
     case giveUp
 }
 
 extension MigrationDispatcher {
-    /// Ends a doubt by the operator's word; `ended` follows once the journal has it.
+    /// Ends a doubt by the operator's word; `ended` follows once the journal has it, or the source has answered a target that lets go.
     ///
     /// Nothing of the protocol can tell whether the word is right: two owners, or none, are the operator's to rule out.
     ///
@@ -33,15 +33,15 @@ extension MigrationDispatcher {
 extension TargetMachine {
     /// - Returns: whether there was a doubt to end: a take that was reported as unacknowledged, and still is.
     mutating func resolve(_ resolution: MoveResolution, now: Timestamp, _ effects: inout MoveEffects) -> Bool {
-        guard case .took(let took) = state, took.isReported else { return false }
+        guard case .took(var took) = state, took.isReported else { return false }
         switch resolution {
         case .takeBack: activate(took, now: now, &effects)
         case .giveUp:
-            let reason = FailureReason(.givenUp, "the operator has let the daemon go")
-            standDown(took, reason, now: now, &effects)
-            // A source in doubt goes on when it hears of it.
+            // The take is signed and on its way: whoever dropped the copy now would lose the daemon if the source obeyed the take after all.
+            took.withdrawal = FailureReason(.givenUp, "the operator has let the daemon go")
+            state = .took(took)
             retry.start(now)
-            effects.send(.refused(reason), about: attempt, to: .source)
+            resendToSource(&effects)
         }
         return true
     }

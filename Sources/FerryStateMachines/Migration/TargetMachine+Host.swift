@@ -96,7 +96,11 @@ extension TargetMachine {
             effects.send(.replayComplete(replay.status), about: attempt, to: .source)
         case .comparing: effects.send(.replayComplete(replay.status), about: attempt, to: .source)
         case .prepared(let prepared): effects.send(.prepared(prepared.hash), about: attempt, to: .source)
-        case .took(let took): effects.send(.activateAck(took.take), about: attempt, to: .source)
+        case .took(let took):
+            guard let withdrawal = took.withdrawal else {
+                return effects.send(.activateAck(took.take), about: attempt, to: .source)
+            }
+            effects.send(.refused(withdrawal), about: attempt, to: .source)
         case .active(_, let take): effects.send(.activateAck(take), about: attempt, to: .source)
         case .refused(let reason, _): effects.send(.refused(reason), about: attempt, to: .source)
         case .admitting, .reserved, .restoring, .preparing, .taking: break
@@ -150,12 +154,14 @@ extension TargetMachine {
         switch state {
         case .admitting: "room for the daemon"
         case .reserved: "the source's stream"
-        case .restoring: "the restore, at \(progress.byteCount) of \(progress.totalByteCount) bytes"
+        case .restoring: "the restore, at \(progress.portion)"
         case .restored(let restored): replayCause(restored)
         case .comparing: "the copy's account of itself, to be compared with the release"
         case .preparing, .taking: "the journal"
         case .prepared: "the source's commit"
-        case .took: "the source's acknowledgement of the take"
+        case .took(let took):
+            took.withdrawal == nil
+                ? "the source's acknowledgement of the take" : "the source's word, whether it heard the take before it was withdrawn"
         case .active, .refused: ""
         }
     }

@@ -10,6 +10,9 @@ private final class DoubtfulMove {
     let cast: AuthorityCast
     let order: MoveOrder
     var isLost: (FerryMessage.Body) -> Bool
+    /// What the network delivers only when a test says so.
+    var isHeld: (FerryMessage.Body) -> Bool
+    private var held: [(message: FerryMessage, isOfSource: Bool)] = []
     /// Actions that were carried out, by node.
     private(set) var sourceActions: [MigrationAction] = []
     private(set) var targetActions: [MigrationAction] = []
@@ -18,9 +21,12 @@ private final class DoubtfulMove {
     private let header: SnapshotHeader
     private let state = StateSummary(chunkCount: 0, byteCount: 0, digest: .zero)
 
-    init(losing isLost: @escaping (FerryMessage.Body) -> Bool) throws {
+    init(
+        losing isLost: @escaping (FerryMessage.Body) -> Bool, holding isHeld: @escaping (FerryMessage.Body) -> Bool = { _ in false }
+    ) throws {
         cast = try AuthorityCast()
         self.isLost = isLost
+        self.isHeld = isHeld
         let (cast, key) = (cast, cast.source.key)
         order = cast.order { $0.orchestrator = key }
         header = SnapshotHeader(
@@ -54,6 +60,17 @@ private final class DoubtfulMove {
         run()
     }
 
+    /// Delivers what was held of this kind, in the order in which it was sent.
+    func deliver(_ isMeant: (FerryMessage.Body) -> Bool) {
+        let due = held.filter { isMeant($0.message.body) }
+        held.removeAll { isMeant($0.message.body) }
+        for (message, isOfSource) in due {
+            let (from, to) = isOfSource ? (cast.source, cast.target) : (cast.target, cast.source)
+            to.dispatcher.receive(message, from: from.peer, now: to.now, wallClock: to.wallClock)
+            run()
+        }
+    }
+
     func resolve(_ resolution: MoveResolution, at node: AuthorityNode) -> Bool {
         defer { run() }
         return node.dispatcher.resolve(order.migration, resolution, now: node.now, wallClock: node.wallClock)
@@ -68,6 +85,7 @@ private final class DoubtfulMove {
         switch action {
         case .send(let message, _, _):
             guard !isLost(message.body) else { return }
+            guard !isHeld(message.body) else { return held.append((message, node === cast.source)) }
             other.dispatcher.receive(message, from: node.peer, now: other.now, wallClock: other.wallClock)
         case .describe(let migration, _):
             let description = DaemonDescription(
@@ -231,5 +249,123 @@ struct ResolutionTests {
             Issue.record("the source does not go on")
             return
         }
+    }
+
+    // MARK: A take that is withdrawn
+
+    private static func isRefusal(_ body: FerryMessage.Body) -> Bool {
+        if case .refused = body { true } else { false }
+    }
+
+    private static func isDiscard(_ action: MigrationAction) -> Bool {
+        if case .discard = action { true } else { false }
+    }
+
+    private static func isActivation(_ action: MigrationAction) -> Bool {
+        if case .activate = action { true } else { false }
+    }
+
+    private static func isRetirement(_ action: MigrationAction) -> Bool {
+        if case .retire = action { true } else { false }
+    }
+
+    /// A target that has taken and is told to let the daemon go, while its takes and its word are on their way.
+    private func withdrawal() throws -> DoubtfulMove {
+        let move = try DoubtfulMove(losing: { _ in false }, holding: { Self.isTake($0) || Self.isRefusal($0) })
+        for _ in 0..<2 { move.wait(.seconds(60)) }
+        #expect(move.view(.target, at: move.cast.target)?.isInDoubt == true)
+        #expect(move.resolve(.giveUp, at: move.cast.target))
+        // Nobody knows yet which word the source hears first.
+        #expect(!move.targetActions.contains(where: Self.isDiscard))
+        #expect(move.view(.target, at: move.cast.target)?.isInDoubt == true)
+        return move
+    }
+
+    @Test("a target that lets go while its take is on its way serves when the source obeys the take")
+    func takeBeforeWithdrawal() throws {
+        let move = try withdrawal()
+        move.deliver(Self.isTake)
+        #expect(move.sourceActions.filter(Self.isRetirement).count == 1)
+        #expect(move.targetActions.filter(Self.isActivation).count == 1)
+        #expect(move.targetActions.contains { if case .cancelRefused = $0 { true } else { false } })
+        move.deliver(Self.isRefusal)
+        move.isHeld = { _ in false }
+        move.wait(.seconds(60))
+        #expect(!move.sourceActions.contains { if case .resume = $0 { true } else { false } })
+        #expect(!move.targetActions.contains(where: Self.isDiscard))
+        guard case .completed = move.view(.target, at: move.cast.target)?.outcome else {
+            Issue.record("the target does not serve")
+            return
+        }
+    }
+
+    @Test("a source that hears the withdrawal first goes on, and never obeys the take that comes after it")
+    func withdrawalBeforeTake() throws {
+        let move = try withdrawal()
+        move.deliver(Self.isRefusal)
+        #expect(move.sourceActions.contains { if case .resume = $0 { true } else { false } })
+        #expect(move.targetActions.filter(Self.isDiscard).count == 1)
+        guard case .rolledBackAfterCommit(let reason) = move.view(.source, at: move.cast.source)?.outcome else {
+            Issue.record("the source does not go on")
+            return
+        }
+        #expect(reason.code == .givenUp)
+        move.deliver(Self.isTake)
+        move.isHeld = { _ in false }
+        move.wait(.seconds(60))
+        #expect(!move.sourceActions.contains(where: Self.isRetirement))
+        #expect(!move.targetActions.contains(where: Self.isActivation))
+        guard case .rolledBack = move.view(.target, at: move.cast.target)?.outcome else {
+            Issue.record("the target does not stand down")
+            return
+        }
+    }
+
+    @Test("a take that is answered with an abort only ends the target's doubt")
+    func abortLost() throws {
+        let move = try withdrawal()
+        move.isLost = { if case .abort = $0 { true } else { false } }
+        move.deliver(Self.isRefusal)
+        #expect(!move.targetActions.contains(where: Self.isDiscard))
+        move.isLost = { if case .statusReply = $0 { true } else { false } }
+        move.deliver(Self.isTake)
+        #expect(move.targetActions.filter(Self.isDiscard).count == 1)
+        #expect(!move.sourceActions.contains(where: Self.isRetirement))
+    }
+
+    @Test("a withdrawn take is not given to a source that has forgotten: it may have gone on before")
+    func withdrawalForgotten() throws {
+        let move = try withdrawal()
+        var source = move.cast.source.peer
+        let boot = CryptoProvider.sodium.random.next(BootID.self)
+        source.bootID = boot
+        let header = MessageHeader(migration: move.order.migration, epoch: Epoch(rawValue: 2))
+        let node = move.cast.target
+        node.dispatcher.receive(
+            FerryMessage(header: header, body: .unknown(boot)), from: source, now: node.now, wallClock: node.wallClock)
+        move.run()
+        #expect(move.targetActions.filter(Self.isDiscard).count == 1)
+        #expect(!move.targetActions.contains(where: Self.isActivation))
+    }
+
+    @Test("a withdrawal is itself withdrawn when the operator says that the daemon is the target's")
+    func takenBackAfterWithdrawal() throws {
+        let move = try withdrawal()
+        #expect(move.resolve(.takeBack, at: move.cast.target))
+        #expect(move.targetActions.filter(Self.isActivation).count == 1)
+    }
+
+    @Test("where both operators let go, both nodes end")
+    func bothLetGo() throws {
+        let move = try withdrawal()
+        #expect(move.resolve(.giveUp, at: move.cast.source))
+        move.deliver(Self.isRefusal)
+        #expect(move.targetActions.filter(Self.isDiscard).count == 1)
+        #expect(move.cast.target.dispatcher.moves.allSatisfy { $0.outcome != nil })
+        move.isHeld = { _ in false }
+        move.wait(.seconds(60))
+        let sent = move.sourceActions.count + move.targetActions.count
+        move.wait(.seconds(60))
+        #expect(move.sourceActions.count + move.targetActions.count == sent)
     }
 }
