@@ -15,6 +15,8 @@ struct ControlRequests: Sendable {
     ///
     /// - Throws: what `reply` throws; a request that fails is answered with its error.
     func answer(_ request: ControlRequest, reply: @Sendable (ControlReply) async throws -> Void) async throws {
+        node.core.answers.begin()
+        defer { node.core.answers.end() }
         let last: ControlReply
         do {
             guard request.version == ControlProtocol.version else {

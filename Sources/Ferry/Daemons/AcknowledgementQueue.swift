@@ -1,7 +1,7 @@
 internal import FerryWire
 internal import Synchronization
 
-/// Acknowledgements on their way: while one batch is sent, later ones of the same lane replace each other, since only the newest counts.
+/// Acknowledgements that wait for the end of a batch: later ones of the same lane replace each other, since only the newest counts.
 final class AcknowledgementQueue: Sendable {
     private struct Lane: Hashable {
         var emitter: OriginHash
@@ -14,32 +14,17 @@ final class AcknowledgementQueue: Sendable {
     }
 
     private let pending = Mutex<[Lane: Pending]>([:])
-    private let changed = Signal()
 
     func append(_ answer: LaneMessage, to path: LaneReplyPath) {
-        let isFirst = pending.withLock { pending in
-            pending[Lane(emitter: answer.emitter, daemon: answer.daemon)] = Pending(answer: answer, path: path)
-            return pending.count == 1
-        }
-        if isFirst { changed.signal() }
+        pending.withLock { $0[Lane(emitter: answer.emitter, daemon: answer.daemon)] = Pending(answer: answer, path: path) }
     }
 
-    /// Sends until the task is cancelled.
-    func run() async {
-        while !Task.isCancelled {
-            let ticket = changed.ticket
-            if !flush() { await changed.wait(after: ticket) }
-        }
-        _ = flush()
-    }
-
-    /// Each lane's answers go to its own emitter, so their order does not matter.
-    private func flush() -> Bool {
+    /// Sends what waits; each lane's answers go to its own emitter, so their order does not matter.
+    func flush() {
         let batch = pending.withLock { pending in
             defer { pending.removeAll(keepingCapacity: true) }
             return pending
         }
         for pending in batch.values { pending.path.trySend(pending.answer) }
-        return !batch.isEmpty
     }
 }

@@ -236,7 +236,7 @@ extension DaemonHost {
         let ownKey = context.emitters.ownKey
         switch transmission.destination {
         case .node(ownKey, _):
-            await route.owner.receiveLane(transmission.message, from: ownKey, reply: route.replies)
+            await route.deliverHere(transmission.message, from: ownKey)
         case .node(let key, let address):
             while let session = route.sessions.existing(key) {
                 let ticket = session.messageRoomTicket
@@ -252,7 +252,7 @@ extension DaemonHost {
         case .everyone:
             for session in route.sessions.established { _ = session.trySend(.lane(transmission.message)) }
             route.sessions.dialKnownPeers()
-            await route.owner.receiveLane(transmission.message, from: ownKey, reply: route.replies)
+            await route.deliverHere(transmission.message, from: ownKey)
         }
     }
 }

@@ -16,7 +16,7 @@ final class DaemonTable: Sendable {
     }
 
     private let state = Mutex(State())
-    let acknowledgements = AcknowledgementQueue()
+    private let acknowledgements = AcknowledgementQueue()
     private let origins = OriginCache()
 
     /// Owner or stub.
@@ -128,6 +128,8 @@ private final class OriginCache: Sendable {
 }
 
 extension DaemonTable: LaneOwner {
+    func flushReplies() { acknowledgements.flush() }
+
     /// Lets the daemon take in `hello` or `event`; acknowledgements are coalesced, everything else is answered at once.
     func receiveLane(_ message: LaneMessage, from node: NodeKey, reply: LaneReplyPath) async {
         // A node that spoke as another emitter could have that one's events acknowledged without ever being processed.

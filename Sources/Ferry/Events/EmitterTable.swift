@@ -10,6 +10,12 @@ package final class EmitterTable: Sendable {
         let sessions: SessionTable
         let owner: any LaneOwner
         let replies: LaneReplyPath
+
+        /// Gives a message to the own node's daemons.
+        func deliverHere(_ message: LaneMessage, from ownKey: NodeKey) async {
+            await owner.receiveLane(message, from: ownKey, reply: replies)
+            owner.flushReplies()
+        }
     }
 
     private struct Lane: Hashable {

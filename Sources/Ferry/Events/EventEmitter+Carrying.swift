@@ -9,13 +9,24 @@ extension EventEmitter {
     /// - Returns: false when something is left that takes waiting, dialling or the own node's daemons: `run` carries that.
     func transmit(_ state: inout State, _ now: Timestamp) -> Bool {
         guard state.failure == nil else { return true }
-        var sessions: SessionTable?
         while let transmission = state.pending.take() ?? state.lane.nextTransmission(now: now) {
-            sessions = sessions ?? table.route?.sessions
-            guard case .node(let key, _) = transmission.destination, key != table.ownKey, let session = sessions?.existing(key),
-                session.trySend(.lane(transmission.message))
+            guard case .node(let key, _) = transmission.destination, key != table.ownKey,
+                let session = table.route?.sessions.existing(key)
             else {
                 state.pending = transmission
+                return false
+            }
+            let refused = session.trySend(.lane(transmission.message)) {
+                guard let next = state.lane.nextTransmission(now: now) else { return nil }
+                guard next.destination == transmission.destination else {
+                    state.pending = next
+                    return nil
+                }
+                return .lane(next.message)
+            }
+            if case .lane(let message) = refused {
+                state.pending = transmission
+                state.pending?.message = message
                 return false
             }
         }
@@ -57,13 +68,13 @@ extension EventEmitter {
     private func carry(_ transmission: LaneTransmission, _ route: EmitterTable.Route) async {
         switch transmission.destination {
         case .node(table.ownKey, _):
-            await route.owner.receiveLane(transmission.message, from: table.ownKey, reply: route.replies)
+            await route.deliverHere(transmission.message, from: table.ownKey)
         case .node(let key, let address):
             await send(transmission.message, to: key, at: TransportAddress(address), route.sessions)
         case .everyone:
             for session in route.sessions.established { _ = session.trySend(.lane(transmission.message)) }
             route.sessions.dialKnownPeers()
-            await route.owner.receiveLane(transmission.message, from: table.ownKey, reply: route.replies)
+            await route.deliverHere(transmission.message, from: table.ownKey)
         }
     }
 

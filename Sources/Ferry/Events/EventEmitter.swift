@@ -44,6 +44,20 @@ public final class EventEmitter: Sendable {
         _ = try await enqueue(payload)
     }
 
+    /// Buffers events in their order, as ``send(_:)`` buffers one; those for which there is room at the same time share packets.
+    ///
+    /// - Throws: as ``send(_:)``; events that stood before the one that failed may be buffered.
+    public func send(contentsOf payloads: [[UInt8]]) async throws {
+        for payload in payloads { try check(payload) }
+        var rest = payloads[...]
+        while true {
+            let ticket = roomChanged.ticket
+            rest = try tryEnqueue(rest)
+            if rest.isEmpty { return }
+            try await roomChanged.waitOrCancel(after: ticket)
+        }
+    }
+
     /// Sends an event and returns when the daemon's owner has accepted it: processed, logged if a move is on, its cursor advanced.
     ///
     /// - Throws: as `send`; `CancellationError`, after which the event may still be delivered.
@@ -102,23 +116,34 @@ public final class EventEmitter: Sendable {
     // MARK: Waiting
 
     private func enqueue(_ payload: [UInt8]) async throws -> UInt64 {
-        guard payload.count <= WireLimits.eventPayloadByteCount else {
-            throw FerryError(.limitExceeded, "an event of \(payload.count) bytes exceeds \(WireLimits.eventPayloadByteCount)")
-        }
+        try check(payload)
         while true {
             let ticket = roomChanged.ticket
-            if let ordinal = try tryEnqueue(payload) { return ordinal }
+            if let ordinal = try onLane({ (lane, now) throws(EmitterLaneError) in try lane.enqueue(payload, now: now) }) { return ordinal }
             try await roomChanged.waitOrCancel(after: ticket)
         }
     }
 
-    private func tryEnqueue(_ payload: [UInt8]) throws(FerryError) -> UInt64? {
-        if let failure = state.withLock({ $0.failure }) { throw failure }
-        do throws(EmitterLaneError) {
-            return try withLane { (lane, now) throws(EmitterLaneError) in try lane.enqueue(payload, now: now) }
-        } catch {
-            throw FerryError(error)
+    private func check(_ payload: [UInt8]) throws(FerryError) {
+        guard payload.count <= WireLimits.eventPayloadByteCount else {
+            throw FerryError(.limitExceeded, "an event of \(payload.count) bytes exceeds \(WireLimits.eventPayloadByteCount)")
         }
+    }
+
+    /// Buffers as many events as there is room for, and returns the others.
+    private func tryEnqueue(_ payloads: ArraySlice<[UInt8]>) throws(FerryError) -> ArraySlice<[UInt8]> {
+        try onLane { (lane, now) throws(EmitterLaneError) in
+            var rest = payloads
+            while let payload = rest.first, try lane.enqueue(payload, now: now) != nil { rest.removeFirst() }
+            return rest
+        }
+    }
+
+    private func onLane<Result: Sendable>(
+        _ body: (inout EmitterLane, Timestamp) throws(EmitterLaneError) -> Result
+    ) throws(FerryError) -> Result {
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+        do throws(EmitterLaneError) { return try withLane(body) } catch { throw FerryError(error) }
     }
 
     private func waitUntilAccepted(_ ordinal: UInt64) async throws {

@@ -4,8 +4,15 @@ package import FerryWire
 package protocol LaneOwner: Sendable {
     /// Takes in `hello` or `event` from an emitter on `node`, which is the own node for local emitters.
     ///
-    /// Every answer, at once or later, goes to `reply`; acknowledgements of a batch may be one. Returning late slows the emitter's node down.
+    /// Every answer goes to `reply`, at once or with ``flushReplies()``. Returning late slows the emitter's node down.
     func receiveLane(_ message: LaneMessage, from node: NodeKey, reply: LaneReplyPath) async
+
+    /// Sends what was kept back so that the acknowledgements of many messages are one; called soon after each message or batch of them.
+    func flushReplies()
+}
+
+extension LaneOwner {
+    package func flushReplies() {}
 }
 
 /// Where an owner's answers on a lane go.

@@ -11,7 +11,7 @@ extension MoveInterpreter {
     /// A state on its way out.
     struct Departure {
         let task: Task<Void, Never>
-        let progress: TransferProgress
+        let progress: DepartureProgress
         /// Once it is open.
         var session: SessionDriver?
         var stream: OutgoingStream?
@@ -104,10 +104,10 @@ extension MoveInterpreter {
     // MARK: Streaming
 
     func stream(_ migration: MigrationID, _ daemon: EntityID, to node: NodeKey, address: String) {
-        let progress = TransferProgress()
+        let progress = DepartureProgress()
         let host = core.table.host(daemon.originHash)
         let place = core.addresses.address(of: node, hint: address)
-        let task = Task {
+        let task = Task(priority: Self.bulkPriority) {
             do {
                 guard let host, let frozen = await host.copy(for: migration) else {
                     throw FerryError(.daemonNotFound, "the daemon is not here")
@@ -130,6 +130,7 @@ extension MoveInterpreter {
         guard departures[migration] != nil else { throw CancellationError() }
         departures[migration]?.session = session
         departures[migration]?.stream = stream
+        departures[migration]?.progress.follow(stream)
         await report { $0.streamOpened(migration, stream: stream.id.rawValue, now: $1, wallClock: $2) }
         return (session, stream)
     }
@@ -137,12 +138,12 @@ extension MoveInterpreter {
     /// Runs outside of this actor and of the daemon's: the snapshot is user code, and compression takes its time.
     @concurrent
     private nonisolated func write(
-        _ copy: FrozenCopy, to stream: OutgoingStream, for peer: PeerIdentity, _ migration: MigrationID, _ progress: TransferProgress
+        _ copy: FrozenCopy, to stream: OutgoingStream, for peer: PeerIdentity, _ migration: MigrationID, _ progress: DepartureProgress
     ) async throws {
         var writer = try SnapshotWriter(
             into: stream, compressor: core.compressor(for: peer), level: nil, chunkByteCount: core.limits.chunkByteCount
-        ) { stateByteCount, _ in
-            progress.byteCount = UInt64(stateByteCount)
+        ) { stateByteCount, wireByteCount in
+            progress.written(stateByteCount: UInt64(stateByteCount), wireByteCount: wireByteCount)
         }
         // Taken, so that what only the copy still holds is freed here, away from everybody who serves events.
         guard let frozen = copy.take() else { throw CancellationError() }

@@ -62,7 +62,7 @@ extension MoveInterpreter {
         let session = announcements[migration] ?? core.sessions.existing(node)
         let (progress, reservation) = (arrival.progress, arrival.reservation)
         let limit = min(core.limits.stateByteCount, memory.longestState(offer: arrival.request.offer.predictedByteCount))
-        arrivals[migration]?.task = Task {
+        arrivals[migration]?.task = Task(priority: Self.bulkPriority) {
             do {
                 guard let session else { throw FailureReason(.unreachable, "the session with the source is gone") }
                 let incoming = try await session.incomingStream(StreamID(rawValue: stream))

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import FerryCrypto
 internal import FerryStateMachines
 internal import FerryTransports
@@ -31,7 +32,8 @@ actor MoveInterpreter {
     /// The attempts that took over from others, by the first.
     var successors: [MigrationID: MigrationID] = [:]
     var plans: [MigrationID: CheckedContinuation<Result<PlanResult, FailureReason>, Never>] = [:]
-    private var isDraining = false
+    private(set) var isDraining = false
+    private var notices: Deque<Notice> = []
     /// Whoever asks from here on would wait for ever.
     private var isShutDown = false
     private var timer: LinkTimer?
@@ -55,6 +57,15 @@ actor MoveInterpreter {
         var attemptsLeft = 40
     }
 
+    /// A phase that was reached, to be told once everything that was due with it is done.
+    private struct Notice {
+        let migration: MigrationID
+        let role: MoveRole
+        let phase: MigrationPhase
+    }
+
+    /// Of what streams a state: it keeps its threads busy for as long as it lasts, so they are others than those that serve events.
+    static let bulkPriority = TaskPriority.utility
     /// How often running transfers report, and their watchers hear of it.
     static let progressInterval = Duration.milliseconds(250)
 
@@ -187,10 +198,24 @@ actor MoveInterpreter {
     func drain() async {
         guard !isDraining else { return }
         isDraining = true
-        while let action = dispatcher.nextAction() { await perform(action) }
+        while let action = dispatcher.nextAction() {
+            switch action {
+            // Whoever watches runs code of his own, for which nobody who waits for this node's part shall wait.
+            case .phaseChanged(let migration, let role, let phase): notices.append(Notice(migration: migration, role: role, phase: phase))
+            case .ended, .inDoubt:
+                deliverNotices()
+                await perform(action)
+            default: await perform(action)
+            }
+        }
+        deliverNotices()
         isDraining = false
         rearm()
         progressed.signal()
+    }
+
+    private func deliverNotices() {
+        while let notice = notices.popFirst() { phaseChanged(notice.migration, notice.role, notice.phase) }
     }
 
     private func perform(_ action: MigrationAction) async {
@@ -216,7 +241,7 @@ actor MoveInterpreter {
         case .activate(let migration, let keypair, let epoch, _): await activate(migration, keypair, epoch)
         case .discard(let migration): discard(migration)
         case .journal(let migration, let record, let entry): journal(migration, record, entry)
-        case .phaseChanged(let migration, let role, let phase): phaseChanged(migration, role, phase)
+        case .phaseChanged: break
         case .inDoubt(let migration, let role, let reason): inDoubt(migration, role, reason)
         case .cancelRefused(let migration): core.logger.notice("a cancel came too late", metadata: ["migration": "\(migration)"])
         case .ended(let migration, let role, let outcome): ended(migration, role, outcome)

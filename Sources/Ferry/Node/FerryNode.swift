@@ -201,10 +201,19 @@ public final class FerryNode: Service, Sendable {
 
     /// Listens, serves and moves until the task is cancelled or the service is asked to shut down gracefully.
     ///
-    /// A graceful shutdown takes no new moves and gives those under way ten seconds.
+    /// A graceful shutdown takes no new moves, refuses the daemons on their way here that have not taken, and gives the other moves ten seconds.
     ///
-    /// - Throws: `TransportError` when a listener cannot be bound; `.controlSocket`.
+    /// - Throws: `TransportError` when a listener cannot be bound; `.controlSocket`; `.shuttingDown` when a daemon had taken here and ends
+    ///   with the node.
     public func run() async throws { try await core.run(self) }
+
+    /// Takes in no daemon from here on, while the node serves and lets daemons go; what a host does before it moves its daemons away.
+    ///
+    /// Daemons on their way here that have not taken stay where they are. Returns once those that have are this node's, or their sources have
+    /// not said so for ten seconds.
+    ///
+    /// - Throws: `CancellationError`.
+    public func refuseArrivals() async throws { try await core.refuseArrivals() }
 
     /// Asks the node to shut down gracefully; ``run()`` returns once it has.
     public func requestStop() { core.requestStop() }

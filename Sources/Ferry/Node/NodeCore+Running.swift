@@ -6,12 +6,6 @@ internal import Logging
 internal import ServiceLifecycle
 
 extension NodeCore {
-    /// How long a graceful shutdown waits for moves under way.
-    static let drainTimeout = Duration.seconds(10)
-
-    /// Ends the scope of a node that was asked to stop; nobody else sees it.
-    private struct Stopped: Error {}
-
     /// Runs everything in one scope, and returns when all of it has ended.
     func run(_ node: FerryNode) async throws {
         guard begin() else { throw FerryError(.shuttingDown, "a node runs once") }
@@ -44,12 +38,28 @@ extension NodeCore {
 
     private func runGroup(_ control: ControlServer?) async throws {
         try await withThrowingTaskGroup { group in
-            group.addTask { try await self.sessions.run(delegate: self, owner: self.table) }
-            group.addTask { await self.table.acknowledgements.run() }
+            group.addTask { try await self.serve() }
             group.addTask { try await self.becomeReady() }
-            group.addTask { try await self.drain() }
+            group.addTask { try await self.stopWhenAsked() }
             if let control { group.addTask { try await control.run() } }
-            while try await group.next() != nil {}
+            do {
+                while try await group.next() != nil {}
+            } catch {
+                // The operator's socket waits for the ends of the moves that it was asked for.
+                await self.moves.shutDown()
+                throw error
+            }
+        }
+    }
+
+    /// Carries events and hand-overs ahead of whatever streams a state, which keeps its threads busy for as long as it lasts.
+    private func serve() async throws {
+        // A child of a group runs at its parent's priority, whatever it is given.
+        let serving = Task(priority: .high) { try await self.sessions.run(delegate: self, owner: self.table) }
+        try await withTaskCancellationHandler {
+            try await serving.value
+        } onCancel: {
+            serving.cancel()
         }
     }
 
@@ -60,26 +70,6 @@ extension NodeCore {
         for peer in composition.knownPeers {
             guard let key = peer.nodeKey else { continue }
             sessions.dialInBackground(key, at: peer.address)
-        }
-    }
-
-    /// Waits for the wish to stop, then for the moves under way, then ends the scope.
-    private func drain() async throws {
-        while true {
-            let ticket = phaseChanged.ticket
-            if phase >= .shuttingDown { break }
-            try await phaseChanged.waitOrCancel(after: ticket)
-        }
-        let moves = moves
-        let now = moves.core.now
-        let deadline = now + Self.drainTimeout
-        let timer = LinkTimer { moves.progressed.signal() }
-        defer { timer.cancel() }
-        timer.arm(after: now, until: deadline)
-        while true {
-            let ticket = moves.progressed.ticket
-            guard await moves.isBusy, moves.core.now < deadline else { throw Stopped() }
-            try await moves.progressed.waitOrCancel(after: ticket)
         }
     }
 

@@ -30,6 +30,7 @@ final class NodeCore: Sendable {
     let daemonContext: DaemonContext
     let startedAt: UInt64
     let phaseChanged = Signal()
+    let answers = PendingAnswers()
     private let phaseState: PhaseState
 
     /// Shared with closures that must not keep the node alive.
@@ -144,6 +145,8 @@ extension NodeCore: SessionDelegate {
             await table.receiveLane(message, from: session.peer.nodeKey, reply: LaneReplyPath(session: session))
         }
     }
+
+    func batchReceived() { table.flushReplies() }
 
     func sessionClosed(_ session: SessionDriver, reason: SessionCloseReason) async {
         let peer = session.peer.nodeKey

@@ -27,25 +27,13 @@ enum PhysicalMemory {
 }
 
 /// The C library's allocator, which its Swift module does not list: the functions are looked up by name.
-package enum Heap {
+enum Heap {
     /// Gives free pages back to the system: after a daemon with a large state has gone, the node shall be small again.
     static func trim() {
         #if canImport(Glibc)
         typealias Trim = @convention(c) (Int) -> Int32
         guard let symbol = unsafe dlsym(nil, "malloc_trim") else { return }
         _ = unsafe unsafeBitCast(symbol, to: Trim.self)(0)
-        #endif
-    }
-
-    /// Lets the heap of a process that holds gigabytes grow by megabytes, in one arena: otherwise the arena of each thread grows by
-    /// a system call for every few pages of state. To be called before any thread starts.
-    package static func growByMegabytes() {
-        #if canImport(Glibc)
-        typealias SetOption = @convention(c) (Int32, Int32) -> Int32
-        guard let symbol = unsafe dlsym(nil, "mallopt") else { return }
-        let setOption = unsafe unsafeBitCast(symbol, to: SetOption.self)
-        // malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX.
-        for (option, value) in [(-1, 8 << 20), (-2, 1 << 20), (-3, 4 << 20), (-8, 1)] as [(Int32, Int32)] { _ = setOption(option, value) }
         #endif
     }
 }

@@ -28,6 +28,21 @@ package final class SessionDriver: Sendable {
         (try? core.send(message)) ?? false
     }
 
+    /// Queues a message and those that `next` gives, without waiting and so that they share frames.
+    ///
+    /// - Parameter next: called under the session's lock.
+    /// - Returns: the first message that was not taken, as by ``trySend(_:)``; nil when all were.
+    package func trySend(_ message: PeerMessage, then next: () -> PeerMessage?) -> PeerMessage? {
+        core.withSession { state, _ in
+            var message = message
+            while (try? state.queue(message)) ?? false {
+                guard let following = next() else { return nil }
+                message = following
+            }
+            return message
+        }
+    }
+
     /// Queues a message, waiting for room.
     ///
     /// - Throws: `FerryError` with `.sessionClosed` or `.messageTooLarge`; `CancellationError`.
@@ -94,30 +109,7 @@ extension SessionCore {
 
     /// Encodes and queues `message`; false when it does not fit now.
     func send(_ message: PeerMessage) throws(FerryError) -> Bool {
-        let byteCount: Int
-        do throws(WireError) {
-            byteCount = try message.measured()
-        } catch {
-            throw FerryError(.messageTooLarge, "the message has no encoding", cause: error)
-        }
-        do throws(SessionError) {
-            return try withSession { (state, _) throws(SessionError) -> Bool in
-                if let reason = state.closeReason { throw SessionError(.closed, reason.description) }
-                guard byteCount <= state.session.maximumMessageByteCount else {
-                    throw SessionError(.messageTooLarge, "a message of \(byteCount) bytes")
-                }
-                // A message that does not fit is offered all the same: only then does the machine say when it may.
-                if state.message.byteCount < byteCount { state.message = PageBuffer(byteCount: byteCount) }
-                let buffer = state.message
-                var output = buffer.output()
-                message.encode(into: &output)
-                try state.session.sendMessage(buffer.bytes(in: 0..<byteCount))
-                return true
-            }
-        } catch {
-            if error.code == .wouldBlock { return false }
-            throw FerryError(error)
-        }
+        try withSession { (state, _) throws(FerryError) -> Bool in try state.queue(message) }
     }
 
     fileprivate func claim(_ id: StreamID) throws(FerryError) -> Bool {
@@ -129,6 +121,34 @@ extension SessionCore {
             if let reason = state.closeReason { throw FerryError(.sessionClosed, reason.description) }
             if let last = state.lastIncoming, id <= last { throw FerryError(.streamClosed, "stream \(id) is gone or taken") }
             return false
+        }
+    }
+}
+
+extension SessionCore.State {
+    /// Encodes and queues `message`; false when it does not fit now.
+    fileprivate mutating func queue(_ message: PeerMessage) throws(FerryError) -> Bool {
+        let byteCount: Int
+        do throws(WireError) {
+            byteCount = try message.measured()
+        } catch {
+            throw FerryError(.messageTooLarge, "the message has no encoding", cause: error)
+        }
+        do throws(SessionError) {
+            if let reason = closeReason { throw SessionError(.closed, reason.description) }
+            guard byteCount <= session.maximumMessageByteCount else {
+                throw SessionError(.messageTooLarge, "a message of \(byteCount) bytes")
+            }
+            // A message that does not fit is offered all the same: only then does the machine say when it may.
+            if self.message.byteCount < byteCount { self.message = PageBuffer(byteCount: byteCount) }
+            let buffer = self.message
+            var output = buffer.output()
+            message.encode(into: &output)
+            try session.sendMessage(buffer.bytes(in: 0..<byteCount))
+            return true
+        } catch {
+            if error.code == .wouldBlock { return false }
+            throw FerryError(error)
         }
     }
 }

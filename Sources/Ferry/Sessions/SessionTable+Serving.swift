@@ -70,7 +70,10 @@ extension SessionTable {
     private func deliverMessages(of session: SessionDriver, to delegate: any SessionDelegate) async {
         var batch = MessageBatch()
         while await session.core.nextMessages(into: &batch) {
+            var pace = BatchPace(clock.now)
+            defer { delegate.batchReceived() }
             for index in 0..<batch.count {
+                if pace.isDue(clock.now) { delegate.batchReceived() }
                 let bytes = batch.messages[index]
                 let message: PeerMessage
                 do throws(WireError) {
@@ -133,6 +136,20 @@ extension SessionCore {
             if let isOpen { return isOpen }
             await messagesReadable.waitUninterrupted(after: ticket)
         }
+    }
+}
+
+/// How long answers wait for those to the messages that came with theirs.
+private struct BatchPace {
+    private static let longestWait = Duration.milliseconds(1)
+    private var since: Timestamp
+
+    init(_ now: Timestamp) { since = now }
+
+    mutating func isDue(_ now: Timestamp) -> Bool {
+        guard now - since >= Self.longestWait else { return false }
+        since = now
+        return true
     }
 }
 

@@ -204,7 +204,8 @@ extension EmitterLane {
         attemptCount = 0
         silentSince = nil
         retryAt = nil
-        isProbing = false
+        // The new owner mostly serves a little later: one event asks for its answer, and a window would be refused one by one.
+        isProbing = true
         isAsking = false
         phase = acknowledged == nil ? .opening : .open
         rewind()

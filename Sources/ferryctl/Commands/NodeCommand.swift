@@ -87,7 +87,8 @@ private final class Drain: Service {
 
     func run() async throws {
         try await gracefulShutdown()
-        // The node serves until this returns: what arrives meanwhile goes on as well.
+        try await node.refuseArrivals()
+        // The node serves until this returns; what had taken by then goes on as well.
         var tried: Set<EntityID> = []
         while true {
             let daemons = await node.daemons.filter { $0.standing == .active && tried.insert($0.entity).inserted }
