@@ -9,6 +9,7 @@ internal import Synchronization
 struct EmitterRole: Sendable {
     /// Events come in small bursts: a pause between two of them would count as one of the daemon's.
     private static let tick = Duration.milliseconds(1)
+    private static let burst: UInt64 = 64
     private static let ticksPerReport = 20
 
     var configuration: RoleConfiguration
@@ -51,8 +52,9 @@ struct EmitterRole: Sendable {
             let due = min(limit, UInt64(start.duration(to: clock.now).seconds * Double(configuration.eventRate)))
             // One that has fallen behind and is to end offers nothing more.
             while offered < due, !draining.isRaised {
-                try await emitter.send(lines.payload(for: offered))
-                offered += 1
+                let end = min(due, offered + Self.burst)
+                try await emitter.send(contentsOf: (offered..<end).map { lines.payload(for: $0) })
+                offered = end
             }
             if ticks % Self.ticksPerReport == 0 {
                 say(.offering(offered: offered, accepted: offered - UInt64(emitter.waitingCount)))

@@ -2,7 +2,7 @@ internal import Ferry
 internal import FerryWire
 internal import HashTreeCollections
 
-/// The demo's daemon: word → positions over the lines that it is fed, and a padding of which every event rewrites 64 bytes.
+/// The demo's daemon: word → newest positions over the lines that it is fed, and a padding of which every event rewrites 64 bytes.
 ///
 /// All of its state is in structures that share parts, so that a copy is free and the first write after it copies a page.
 struct InvertedIndex: StateDigesting {
@@ -11,16 +11,19 @@ struct InvertedIndex: StateDigesting {
     static let rewrittenByteCount = 64
     /// Longer words are cut; a bound for the reader.
     static let maximumWordByteCount = 256
+    /// Every event writes somewhere else: the smaller a page, the less the first write to it after a copy costs.
+    private static let paddingPageByteCount = PagedBytes.pageByteCounts.lowerBound
 
     private(set) var postings: TreeDictionary<String, PostingList> = [:]
     private(set) var lineCount: UInt64 = 0
     /// A sum over all postings, in whatever order they came.
     private var postingsHash: UInt64 = 0
+    private var positionCount = 0
     private var padding: PagedBytes
 
     /// An empty index with a padding of incompressible bytes, the same for every instance.
     init(paddingByteCount: Int) {
-        padding = PagedBytes()
+        padding = PagedBytes(pageByteCount: Self.paddingPageByteCount)
         var noise = Noise(state: 0x0F_E2_21)
         while padding.count < paddingByteCount {
             let wanted = paddingByteCount - padding.count
@@ -38,15 +41,13 @@ struct InvertedIndex: StateDigesting {
         }
     }
 
-    var predictedByteCount: UInt64 { UInt64(padding.count) + lineCount * 64 }
+    var predictedByteCount: UInt64 { UInt64(padding.count + positionCount * 8 + postings.count * 16) }
 
     mutating func process(_ event: CausalEvent, into outputs: inout DaemonOutputs) throws {
         let sequence = event.link.sequence
         var wordCount: UInt64 = 0
         for word in Self.words(in: event.payload) {
-            let position = sequence << 16 | min(wordCount, 0xFFFF)
-            postings[word, default: PostingList()].append(position)
-            postingsHash &+= Self.hash(word, position)
+            index(word, at: sequence << 16 | min(wordCount, 0xFFFF))
             wordCount += 1
         }
         lineCount += 1
@@ -62,10 +63,24 @@ struct InvertedIndex: StateDigesting {
         return digest
     }
 
-    private static func hash(_ word: String, _ position: UInt64) -> UInt64 {
-        var hash = position
+    private mutating func index(_ word: String, at position: UInt64) {
+        let key = Self.hash(word)
+        postingsHash &+= Self.hash(key, position)
+        positionCount += 1
+        for forgotten in postings[word, default: PostingList()].append(position) ?? [] {
+            postingsHash &-= Self.hash(key, forgotten)
+            positionCount -= 1
+        }
+    }
+
+    private static func hash(_ word: String) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in word.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        var noise = Noise(state: hash)
+        return hash
+    }
+
+    private static func hash(_ word: UInt64, _ position: UInt64) -> UInt64 {
+        var noise = Noise(state: word ^ position &* 0x9E37_79B9_7F4A_7C15)
         return noise.next()
     }
 
@@ -77,16 +92,26 @@ struct InvertedIndex: StateDigesting {
         }
     }
 
-    /// Lower-cased runs of letters and digits.
+    /// Runs of letters and digits, ASCII in lower case; bytes beyond it count as letters.
     static func words(in line: [UInt8]) -> [String] {
-        line.split { byte in
+        var words: [String] = []
+        var word: [UInt8] = []
+        for byte in line {
             switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                0x80...:
-                false
-            default: true
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): word.append(byte | 0x20)
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...: word.append(byte)
+            default: close(&word, into: &words)
             }
-        }.map { String(decoding: $0.prefix(maximumWordByteCount / 4), as: UTF8.self).lowercased() }
+        }
+        close(&word, into: &words)
+        return words
+    }
+
+    private static func close(_ word: inout [UInt8], into words: inout [String]) {
+        guard !word.isEmpty else { return }
+        // A byte that is no UTF-8 becomes a character of three.
+        words.append(String(decoding: word.prefix(maximumWordByteCount / 4), as: UTF8.self))
+        word.removeAll(keepingCapacity: true)
     }
 
     private mutating func rewritePadding(_ sequence: UInt64) {
@@ -108,32 +133,26 @@ struct InvertedIndex: StateDigesting {
             guard let list = postings[word] else { continue }
             writer.write(word)
             writer.write(UInt64(list.count))
-            // A frequent word alone outgrows the window in time.
             for index in 0..<list.pageCount {
                 for position in list.page(at: index) { writer.write(position) }
-                try await writer.checkpoint()
             }
+            try await writer.checkpoint()
         }
         writer.writeMark("padding")
         try await writer.stream(padding)
     }
 
     init(restoring reader: inout SnapshotReader) async throws {
+        self.init(paddingByteCount: 0)
         try await reader.checkpoint()
         lineCount = try reader.read(UInt64.self)
         try reader.readMark("postings")
         let wordCount = try reader.read(UInt64.self)
         for _ in 0..<wordCount {
+            // More than a word and its list are long.
             try await reader.checkpoint()
             let word = try reader.readText(limit: Self.maximumWordByteCount)
-            var list = PostingList()
-            for _ in 0..<(try reader.read(UInt64.self)) {
-                try await reader.checkpoint(8)
-                let position = try reader.read(UInt64.self)
-                list.append(position)
-                postingsHash &+= Self.hash(word, position)
-            }
-            postings[word] = list
+            for _ in 0..<(try reader.read(UInt64.self)) { index(word, at: try reader.read(UInt64.self)) }
         }
         try await reader.checkpoint()
         try reader.readMark("padding")
