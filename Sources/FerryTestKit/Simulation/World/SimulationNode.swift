@@ -160,8 +160,8 @@ final class SimulationNode {
         sessionChanged(with: node)
     }
 
-    func order(_ order: MoveOrder) throws(FailureReason) {
-        try dispatcher.order(order, now: now, wallClock: wallClock)
+    func order(_ order: MoveOrder, isNew: Bool = true) throws(FailureReason) {
+        try dispatcher.order(order, isNew: isNew, now: now, wallClock: wallClock)
         drain()
     }
 

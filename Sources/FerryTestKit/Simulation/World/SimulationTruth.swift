@@ -111,8 +111,6 @@ final class MoveTruth {
     /// Role by role, as each said it.
     private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
     var wasInDoubt = false
-    /// Whether the orchestrator has crashed: ordered again, the move may be over long since.
-    private(set) var wasOrderForgotten = false
     /// How often the daemon's state began to be sent.
     var transferCount = 0
     /// What the hand-over did, in the terms of `docs/model`.
@@ -161,7 +159,6 @@ final class MoveTruth {
     /// A node that has crashed may take part, and end, anew.
     func forget(_ role: MoveRole) {
         outcomes[Int(role.rawValue)] = nil
-        if role == .orchestrator { wasOrderForgotten = true }
     }
 
     /// How the move ended for the daemon: the source's word, else the target's, else the orchestrator's.

@@ -85,7 +85,7 @@ extension SimulationWorld {
 
     /// V, at once: an orchestrator says no more than is so.
     func checkVerdict(_ outcome: MoveOutcome, of move: MoveTruth) {
-        guard areVerdictsChecked, !move.wasOrderForgotten, !move.isRevived else { return }
+        guard areVerdictsChecked, !move.isRevived else { return }
         let isGone = move.sourceState == .done || move.targetState == .active
         switch outcome {
         case .completed: if !isGone { violate("V", "\(move.name) is reported completed, and its source still holds the daemon") }
@@ -101,7 +101,7 @@ extension SimulationWorld {
     /// V, at the end: what was reported is still so.
     func checkVerdicts() {
         guard areVerdictsChecked else { return }
-        for move in moves where !move.isRevived && !move.wasOrderForgotten {
+        for move in moves where !move.isRevived {
             guard let outcome = move.outcome(.orchestrator) else { continue }
             switch outcome {
             case .completed:

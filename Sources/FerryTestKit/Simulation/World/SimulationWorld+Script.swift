@@ -118,7 +118,7 @@ extension SimulationWorld {
         guard let move = random.pick(moves), let node = endpoint(of: move.order.orchestrator), node.isUp else { return }
         count(.duplicateOrder)
         // Known already, or forgotten in a crash: then the others know it.
-        try? nodes[node.index].order(move.order)
+        try? nodes[node.index].order(move.order, isNew: false)
     }
 
     /// Gives a move up while it goes on, from any of its roles.
