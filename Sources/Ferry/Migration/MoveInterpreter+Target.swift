@@ -130,6 +130,7 @@ extension MoveInterpreter {
         arrivals[migration] = nil
         announcements[migration] = nil
         core.table.activate(host)
+        if !core.isReady() { arrivedLate.append(host.entity) }
         for observer in core.observers {
             observer.daemonActivated(host.origin, epoch: epoch, stateByteCount: arrival.progress.byteCount)
         }

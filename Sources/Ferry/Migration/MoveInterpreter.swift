@@ -32,6 +32,8 @@ actor MoveInterpreter {
     /// The attempts that took over from others, by the first.
     var successors: [MigrationID: MigrationID] = [:]
     var plans: [MigrationID: CheckedContinuation<Result<PlanResult, FailureReason>, Never>] = [:]
+    /// Daemons that became this node's after it was asked to stop.
+    var arrivedLate: [EntityID] = []
     private(set) var isDraining = false
     private var notices: Deque<Notice> = []
     /// Whoever asks from here on would wait for ever.

@@ -25,9 +25,9 @@ extension NodeCore {
             try await phaseChanged.waitOrCancel(after: ticket)
         }
         await moves.refuseOrders()
-        let arriving = await moves.refuseArrivals()
+        await moves.refuseArrivals()
         try await wait(for: Self.drainTimeout, on: moves.progressed) { await self.moves.isSettled }
-        let stranded = await moves.unserved(of: arriving)
+        let stranded = await moves.stranded
         // Whoever waits for a move that has not ended is told before the operator's socket closes.
         await moves.shutDown()
         try await wait(for: Self.answerTimeout, on: answers.changed) { self.answers.isEmpty }
@@ -75,6 +75,7 @@ extension MoveInterpreter {
     /// Turns away whatever has not taken, now and later.
     ///
     /// - Returns: the daemons that have taken and are not the node's yet.
+    @discardableResult
     func refuseArrivals() async -> [EntityID] {
         dispatcher.refuseArrivals(Self.closing, now: core.now, wallClock: WallClock.nanoseconds)
         let arriving = dispatcher.unacknowledgedTakes
@@ -88,10 +89,9 @@ extension MoveInterpreter {
         return daemons.contains { waiting.contains($0) }
     }
 
-    /// Those that are this node's, or will be nobody's until somebody says so.
-    func unserved(of daemons: [EntityID]) -> [EntityID] {
-        let waiting = Set(dispatcher.unacknowledgedTakes)
-        return daemons.filter { core.table.owns($0.originHash) || waiting.contains($0) }
+    /// Daemons that came in after the wish to stop and are this node's, or are nobody's until somebody says so.
+    var stranded: [EntityID] {
+        arrivedLate.filter { core.table.owns($0.originHash) } + dispatcher.unacknowledgedTakes
     }
 
     /// Whether nothing is left that a shutdown should wait for, and all that was decided is carried out.

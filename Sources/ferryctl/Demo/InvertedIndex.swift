@@ -47,7 +47,8 @@ struct InvertedIndex: StateDigesting {
         let sequence = event.link.sequence
         var wordCount: UInt64 = 0
         for word in Self.words(in: event.payload) {
-            index(word, at: sequence << 16 | min(wordCount, 0xFFFF))
+            let position = sequence << 16 | min(wordCount, 0xFFFF)
+            account(Self.hash(word), position, forgotten: postings[word, default: PostingList()].append(position))
             wordCount += 1
         }
         lineCount += 1
@@ -63,12 +64,12 @@ struct InvertedIndex: StateDigesting {
         return digest
     }
 
-    private mutating func index(_ word: String, at position: UInt64) {
-        let key = Self.hash(word)
-        postingsHash &+= Self.hash(key, position)
+    /// Counts a position that a word's list has got, and those that it has forgotten for it.
+    private mutating func account(_ word: UInt64, _ position: UInt64, forgotten: [UInt64]?) {
+        postingsHash &+= Self.hash(word, position)
         positionCount += 1
-        for forgotten in postings[word, default: PostingList()].append(position) ?? [] {
-            postingsHash &-= Self.hash(key, forgotten)
+        for position in forgotten ?? [] {
+            postingsHash &-= Self.hash(word, position)
             positionCount -= 1
         }
     }
@@ -152,7 +153,13 @@ struct InvertedIndex: StateDigesting {
             // More than a word and its list are long.
             try await reader.checkpoint()
             let word = try reader.readText(limit: Self.maximumWordByteCount)
-            for _ in 0..<(try reader.read(UInt64.self)) { index(word, at: try reader.read(UInt64.self)) }
+            let key = Self.hash(word)
+            var list = PostingList()
+            for _ in 0..<(try reader.read(UInt64.self)) {
+                let position = try reader.read(UInt64.self)
+                account(key, position, forgotten: list.append(position))
+            }
+            postings[word] = list
         }
         try await reader.checkpoint()
         try reader.readMark("padding")
