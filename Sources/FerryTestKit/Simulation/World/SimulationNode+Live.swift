@@ -199,6 +199,7 @@ extension SimulationNode {
             return world.violate("S7", "\(migration) is tried again as something else")
         }
         world.say("\(endpoint.name)  \(move.name) is tried again as \(next.hex.prefix(6))")
-        world.add(MoveTruth(order: order, daemon: move.daemon, at: world.now))
+        // An orchestrator that has crashed comes to the same attempt again.
+        if world.move(next) == nil { world.add(MoveTruth(order: order, daemon: move.daemon, at: world.now)) }
     }
 }
