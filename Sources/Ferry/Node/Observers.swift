@@ -3,7 +3,7 @@ public import FerryWire
 
 /// Hears of what a node does; every call is brief and synchronous, in the order in which things happened to one daemon.
 public protocol NodeObserver: Sendable {
-    /// A move in which this node takes part has reached a phase.
+    /// A move in which this node takes part has reached a phase, and what was due in it is done.
     func move(_ migration: MigrationID, of daemon: OriginHash, as role: MoveRole, reached phase: MigrationPhase)
     /// This node owns the daemon now: spawned here, taken over, or resumed.
     func daemonActivated(_ daemon: OriginHash, epoch: Epoch, stateByteCount: UInt64)
