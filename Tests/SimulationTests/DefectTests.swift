@@ -64,7 +64,7 @@ import Testing
         case .forgetTail: ["S2", "S5"]
         case .acknowledgeUnprocessed: ["S2", "S3", "S4"]
         case .bypassEpochCheck: ["S2"]
-        case .resumeByTimer: ["S1", "S6"]
+        case .resumeByTimer: ["S1", "S6", "V"]
         case .forgetResume: ["L1"]
         case .keepStandby: ["L1", "L2"]
         case .skipComparison: ["S2", "S5"]

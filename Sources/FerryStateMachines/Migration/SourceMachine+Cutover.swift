@@ -119,14 +119,12 @@ extension SourceMachine {
             predictedDurationNanoseconds: offer?.predictedDurationNanoseconds ?? 0, predictedPauseNanoseconds: predictedPause,
             replayedInputCount: release.lastLogIndex, take: take, release: released.release)
         let wasSurrendered = committed.isSurrendered
-        state = .done(released.hash, figures)
-        retry.start(now)
-        // The key is gone before the target may use its own; the rest of the daemon is let go of while that one begins to serve.
-        released.departing.stopped.daemon.keypair.wipe()
-        effects.send(.activateTarget(released.hash), about: attempt, to: .target)
         if !wasSurrendered {
             effects.actions.append(.retire(attempt.migration, daemon: attempt.order.daemon, moved: committed.moved))
         }
+        state = .done(released.hash, figures)
+        retry.start(now)
+        effects.send(.activateTarget(released.hash), about: attempt, to: .target)
         enter(.complete, now: now, &effects)
         sendOutcome(&effects)
         if !wasSurrendered { effects.actions.append(.ended(attempt.migration, .source, .completed(figures))) }
