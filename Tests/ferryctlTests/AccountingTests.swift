@@ -54,6 +54,11 @@ import Testing
         #expect(!Accounting(logs: [Array(records[1...])], accepted: 1).isChainContinuous)
     }
 
+    @Test func `a stall that reaches beyond its window counts whole`() {
+        let accounting = Accounting(logs: [history([1, 2, 3])], accepted: 3)
+        #expect(accounting.longestStall(from: 1_500_000, to: 1_800_000) == 1_000_000)
+    }
+
     @Test func `the longest stall counts the edges of its window`() {
         let accounting = Accounting(logs: [history([1, 2, 3])], accepted: 3)
         #expect(accounting.longestStall(from: 500_000, to: 3_200_000) == 1_000_000)

@@ -200,16 +200,7 @@ actor MoveInterpreter {
     func drain() async {
         guard !isDraining else { return }
         isDraining = true
-        while let action = dispatcher.nextAction() {
-            switch action {
-            // Whoever watches runs code of his own, for which nobody who waits for this node's part shall wait.
-            case .phaseChanged(let migration, let role, let phase): notices.append(Notice(migration: migration, role: role, phase: phase))
-            case .ended, .inDoubt:
-                deliverNotices()
-                await perform(action)
-            default: await perform(action)
-            }
-        }
+        while let action = dispatcher.nextAction() { await perform(action) }
         deliverNotices()
         isDraining = false
         rearm()
@@ -243,10 +234,15 @@ actor MoveInterpreter {
         case .activate(let migration, let keypair, let epoch, _): await activate(migration, keypair, epoch)
         case .discard(let migration): discard(migration)
         case .journal(let migration, let record, let entry): journal(migration, record, entry)
-        case .phaseChanged: break
-        case .inDoubt(let migration, let role, let reason): inDoubt(migration, role, reason)
+        // Whoever watches runs code of his own, and nobody who waits for this node's part shall wait for that.
+        case .phaseChanged(let migration, let role, let phase): notices.append(Notice(migration: migration, role: role, phase: phase))
+        case .inDoubt(let migration, let role, let reason):
+            deliverNotices()
+            inDoubt(migration, role, reason)
         case .cancelRefused(let migration): core.logger.notice("a cancel came too late", metadata: ["migration": "\(migration)"])
-        case .ended(let migration, let role, let outcome): ended(migration, role, outcome)
+        case .ended(let migration, let role, let outcome):
+            deliverNotices()
+            ended(migration, role, outcome)
         }
     }
 

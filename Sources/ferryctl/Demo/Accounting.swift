@@ -25,16 +25,22 @@ struct Accounting: Sendable {
     var reordered: Int { check.reorderedCount }
     var isChainContinuous: Bool { check.isChainContinuous }
 
-    /// The longest time without a processed event between two moments, in nanoseconds.
+    /// The longest time without a processed event that has a part between two moments, in nanoseconds.
     func longestStall(from start: UInt64, to end: UInt64) -> UInt64 {
-        let inside = history.lazy.map(\.processedAt).filter { $0 > start && $0 < end }.sorted()
-        var longest: UInt64 = 0
-        var last = start
-        for moment in inside + [end] {
-            longest = max(longest, moment - last)
-            last = moment
+        var inside: [UInt64] = []
+        var before: UInt64?
+        var after: UInt64?
+        for moment in history.lazy.map(\.processedAt) {
+            if moment <= start {
+                before = max(before ?? moment, moment)
+            } else if moment >= end {
+                after = min(after ?? moment, moment)
+            } else {
+                inside.append(moment)
+            }
         }
-        return longest
+        let moments = [before ?? start] + inside.sorted() + [after ?? end]
+        return zip(moments, moments.dropFirst()).map { $1 - $0 }.max() ?? 0
     }
 
     /// The time between the last event that the old owner processed and the first that the new one did, for the move ordered at `order`.
