@@ -109,6 +109,8 @@ public struct EmitterLane: ~Copyable {
         self.belief = belief
         self.limits = limits
         self.acknowledged = acknowledged
+        // Learnt from the owner that is believed, or before: a late answer of that one proves no loss.
+        acknowledgedEpoch = acknowledged == nil ? .none : belief.epoch
         lastSequence = acknowledged ?? 0
         if acknowledged != nil, belief.node != nil { phase = .open }
     }

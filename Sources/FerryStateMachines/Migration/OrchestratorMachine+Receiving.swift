@@ -217,7 +217,13 @@ extension OrchestratorMachine {
         guard case .orphaned = state else { return confirmed(reply, epoch: epoch, by: target, now: now, &effects) }
         switch reply.standing {
         case .done: end(.completed(nil), now: now, &effects)
-        case .abandoned: endOrphaned("the source has forgotten the daemon", now: now, &effects)
+        case .abandoned:
+            let message = "the source has forgotten the daemon"
+            // What only a source says, the target has from it: the daemon was not there to be lost.
+            guard let code = reply.reason?.code, [.daemonNotFound, .alreadyMigrating].contains(code) else {
+                return endOrphaned(message, now: now, &effects)
+            }
+            end(.forgotten(FailureReason(.participantRestarted, message)), now: now, &effects)
         case .working, .prepared, .inDoubt: break
         }
     }

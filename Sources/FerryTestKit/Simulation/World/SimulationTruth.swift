@@ -118,6 +118,10 @@ final class MoveTruth {
     /// Whether a node that had forgotten the attempt took part in it once more: no trace of the model's any longer.
     private(set) var isRevived = false
     private(set) var sourceState: ModelState?
+    /// Whether the source has ever let go, also if it has crashed since.
+    private(set) var hasLetGo = false
+    /// Whether the orchestrator has crashed: ordered again, it answers for a daemon that may have come back and gone since.
+    private(set) var wasOrderForgotten = false
     private(set) var targetState: ModelState?
     private(set) var sentMessages: Set<ModelMessage> = []
     /// When the source entered each phase, by its own clock.
@@ -140,6 +144,7 @@ final class MoveTruth {
         let isSource = state.rawValue.hasPrefix("S")
         if (isSource ? sourceState : targetState)?.isForgotten ?? false { isRevived = true }
         if isSource { sourceState = state } else { targetState = state }
+        if state == .done { hasLetGo = true }
         steps.append(ModelStep(event: .enters(state), standing: standing))
     }
 
@@ -159,6 +164,7 @@ final class MoveTruth {
     /// A node that has crashed may take part, and end, anew.
     func forget(_ role: MoveRole) {
         outcomes[Int(role.rawValue)] = nil
+        if role == .orchestrator { wasOrderForgotten = true }
     }
 
     /// How the move ended for the daemon: the source's word, else the target's, else the orchestrator's.

@@ -86,11 +86,13 @@ extension SimulationWorld {
     /// V, at once: an orchestrator says no more than is so.
     func checkVerdict(_ outcome: MoveOutcome, of move: MoveTruth) {
         guard areVerdictsChecked, !move.isRevived else { return }
-        let isGone = move.sourceState == .done || move.targetState == .active
+        let isGone = move.hasLetGo || move.targetState == .active
         switch outcome {
         case .completed: if !isGone { violate("V", "\(move.name) is reported completed, and its source still holds the daemon") }
         case .rolledBack, .rolledBackAfterCommit, .declined:
-            if isGone { violate("V", "\(move.name) is reported \(outcome.brief), and the daemon has gone") }
+            if isGone, !move.wasOrderForgotten {
+                violate("V", "\(move.name) is reported \(outcome.brief), and the daemon has gone")
+            }
         case .lost:
             guard let holder = holder(of: daemons[move.daemon]) else { return }
             violate("V", "\(move.name) is reported lost; \(holder.endpoint.name) has the daemon")
@@ -101,7 +103,7 @@ extension SimulationWorld {
     /// V, at the end: what was reported is still so.
     func checkVerdicts() {
         guard areVerdictsChecked else { return }
-        for move in moves where !move.isRevived {
+        for move in moves where !move.isRevived && !move.wasOrderForgotten {
             guard let outcome = move.outcome(.orchestrator) else { continue }
             switch outcome {
             case .completed:
