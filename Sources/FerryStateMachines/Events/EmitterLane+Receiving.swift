@@ -139,7 +139,8 @@ extension EmitterLane {
     /// An owner says that it has processed less than was acknowledged before.
     private mutating func regress(to cursor: UInt64, _ epoch: Epoch, now: Timestamp) {
         guard let acknowledged, cursor < acknowledged else { return }
-        if epoch > acknowledgedEpoch { return loseAccepted(cursor, acknowledged) }
+        // After a move it may not be known who had accepted so much: then one late answer is no proof, and repetition is.
+        if epoch > acknowledgedEpoch, acknowledgedEpoch > .none { return loseAccepted(cursor, acknowledged) }
         // Of the same owner a welcome that an acknowledgement has overtaken says nothing new. Only while nobody answers otherwise does
         // it count, and then not more often than it is asked for.
         guard phase == .discovering, now >= (regressedAt ?? now) else { return }
