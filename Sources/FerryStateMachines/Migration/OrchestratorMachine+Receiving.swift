@@ -219,7 +219,7 @@ extension OrchestratorMachine {
         case .done: end(.completed(nil), now: now, &effects)
         case .abandoned:
             let message = "the source has forgotten the daemon"
-            // What only a source says, the target has from it: the daemon was not there to be lost.
+            // Either says that the daemon was elsewhere: it was not there to be lost.
             guard let code = reply.reason?.code, [.daemonNotFound, .alreadyMigrating].contains(code) else {
                 return endOrphaned(message, now: now, &effects)
             }
