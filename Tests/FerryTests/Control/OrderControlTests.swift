@@ -8,36 +8,6 @@ import Foundation
 import Synchronization
 import Testing
 
-/// A journal whose disk hangs before a take, until it is let go.
-private final class HangingJournal: MoveJournal {
-    private let waiting = Mutex<(isOpen: Bool, continuations: [CheckedContinuation<Void, Never>])>((false, []))
-
-    var isDurable: Bool { false }
-    func records(of migration: MigrationID) async throws -> [MoveRecord] { [] }
-    func openMoves() async throws -> [MigrationID] { [] }
-    func close(_ migration: MigrationID) async throws {}
-
-    func record(_ record: MoveRecord, of migration: MigrationID) async throws {
-        guard case .took = record else { return }
-        await withCheckedContinuation { continuation in
-            let isOpen = waiting.withLock { waiting in
-                if !waiting.isOpen { waiting.continuations.append(continuation) }
-                return waiting.isOpen
-            }
-            if isOpen { continuation.resume() }
-        }
-    }
-
-    func open() {
-        let continuations = waiting.withLock { waiting in
-            waiting.isOpen = true
-            defer { waiting.continuations = [] }
-            return waiting.continuations
-        }
-        for continuation in continuations { continuation.resume() }
-    }
-}
-
 @Suite(.timeLimit(.minutes(1))) struct OrderControlTests {
     private static func withControl(
         _ count: Int, budgets: PhaseBudgets = PhaseBudgets(), configure: @escaping (Int, inout Composition) -> Void = { _, _ in },
@@ -168,9 +138,9 @@ private final class HangingJournal: MoveJournal {
 
     /// A move whose target hangs before its take, resolved at the source; then the target goes on.
     private static func resolve(
-        _ resolution: String, _ check: @Sendable @escaping ([FerryNode], EntityID, HangingJournal) async throws -> Void
+        _ resolution: String, _ check: @Sendable @escaping ([FerryNode], EntityID, PausedJournal) async throws -> Void
     ) async throws {
-        let journal = HangingJournal()
+        let journal = PausedJournal { if case .took = $0 { true } else { false } }
         var budgets = PhaseBudgets()
         budgets.take = .milliseconds(200)
         let configure = { (index: Int, composition: inout Composition) in if index == 1 { composition.journal = journal } }
