@@ -2,9 +2,9 @@ internal import Synchronization
 
 /// An inner node of the paged store's tree. It is only changed while uniquely referenced, so sharing it is safe.
 final class PagedBytesNode: @unchecked Sendable {
-    /// Children of a node. A node is copied as a whole on the first write below it after a copy of the store: more children mean
-    /// longer copies, fewer mean more levels.
-    static let fanOutBits = 8
+    /// Children of a node. A node is copied as a whole on the first write below it after a copy of the store, and a digest looks at every
+    /// child of a node below which something was written: more children mean longer copies and digests, fewer mean more levels.
+    static let fanOutBits = 5
     static var fanOut: Int { 1 << fanOutBits }
 
     /// 0 when the children are pages, otherwise the number of node levels below.

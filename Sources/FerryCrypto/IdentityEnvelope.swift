@@ -95,11 +95,12 @@ public struct IdentityEnvelope: Hashable, Sendable {
         with identity: NodeIdentity, binding: RawSpan, expecting expectedSigner: EntityID?
     ) throws(CryptoFailure) -> EntityKeypair {
         let crypto = identity.crypto
-        guard expectedSigner == nil || expectedSigner == signer, Edwards25519.isPoint(signer.rawValue) else {
-            throw CryptoFailure(.invalidSignerKey, "identity envelope: signer_pub is not a valid ed25519 point")
-        }
+        guard expectedSigner == nil || expectedSigner == signer else { throw Self.invalidSignerKey }
         let transcript = Self.transcript(target: targetStaticKey, binding: binding)
-        guard try signer.isValid(signature, for: transcript.rawSpan, crypto: crypto) else { throw Self.invalidAttestation }
+        guard try signer.isValid(signature, for: transcript.rawSpan, crypto: crypto) else {
+            // No signature holds under what is no point; whether it is one costs as much as the signature, so only a failure asks.
+            throw Edwards25519.isPoint(signer.rawValue) ? Self.invalidAttestation : Self.invalidSignerKey
+        }
         guard targetStaticKey == identity.staticPublicKey else { throw Self.sealOpenFailed }
         let keypair = try EntityKeypair(seed: openSeed(with: identity, binding: binding), crypto: crypto)
         guard keypair.entityID == signer else {
@@ -123,6 +124,10 @@ public struct IdentityEnvelope: Hashable, Sendable {
         } catch {
             throw error.code == .unsupported ? error : Self.sealOpenFailed
         }
+    }
+
+    private static var invalidSignerKey: CryptoFailure {
+        CryptoFailure(.invalidSignerKey, "identity envelope: signer_pub is not a valid ed25519 point")
     }
 
     private static var invalidAttestation: CryptoFailure {

@@ -54,6 +54,14 @@ import Testing
         #expect(!Accounting(logs: [Array(records[1...])], accepted: 1).isChainContinuous)
     }
 
+    @Test func `a pause begins at the last fence before the new owner's first event`() {
+        let records = history([1, 2, 3, 4])
+        let fences: [UInt64] = [500_000, 1_200_000, 1_700_000, 3_500_000]
+        #expect(Accounting.pause(from: fences, to: Array(records[2...]), after: 1_000_000) == 1_300_000)
+        #expect(Accounting.pause(from: [500_000], to: Array(records[2...]), after: 1_000_000) == nil)
+        #expect(Accounting.pause(from: fences, to: [], after: 1_000_000) == nil)
+    }
+
     @Test func `a stall that reaches beyond its window counts whole`() {
         let accounting = Accounting(logs: [history([1, 2, 3])], accepted: 3)
         #expect(accounting.longestStall(from: 1_500_000, to: 1_800_000) == 1_000_000)

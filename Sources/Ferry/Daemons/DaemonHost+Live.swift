@@ -9,6 +9,13 @@ struct HeldPath: Sendable {
     var path: LaneReplyPath
 }
 
+/// Who sent what is parked.
+struct LaneSender: Sendable {
+    var node: NodeKey
+    var isNode: Bool
+    var path: LaneReplyPath
+}
+
 // A daemon that serves while it moves: the source's end.
 extension DaemonHost {
     /// Keeps a copy of the daemon at this point in processing order, and logs every input from here on; the daemon goes on.
@@ -82,6 +89,15 @@ extension DaemonHost {
 
 // A copy that follows a daemon which still serves elsewhere: the target's end.
 extension DaemonHost {
+    /// Takes in what came before the copy served.
+    func takeParked() {
+        for (message, sender) in parked.takeAll() {
+            let answer = receive(message, from: sender.node, isNode: sender.isNode, replyingTo: sender.path)
+            guard let answer else { continue }
+            sender.path.trySend(LaneMessage(emitter: message.emitter, daemon: origin, body: answer))
+        }
+    }
+
     /// Replays the new entries of a batch without any effect but on the copy.
     ///
     /// - Throws: `.releaseMismatch`, naming the input, when the copy does something else than the source's daemon did;

@@ -35,6 +35,8 @@ actor DaemonHost {
     var digestPace = DigestPace()
     /// Where those are reached whom the ownership remembers as held.
     var heldPaths: [OriginHash: HeldPath] = [:]
+    /// What came for a copy that does not serve yet.
+    var parked = ParkedEvents<LaneSender>()
     private var processedCount: UInt64 = 0
     private var failedCount: UInt64 = 0
 
@@ -87,6 +89,9 @@ actor DaemonHost {
             ?? objection(to: message, from: node, isNode: isNode) ?? answer(message, from: bearer, isNode: isNode)
         if case .hold = answer, ownership.isHeld(message.emitter, by: node) {
             heldPaths[message.emitter] = HeldPath(bearer: bearer, path: path)
+        }
+        if case .hold = answer, case .standby = ownership.standing {
+            parked.park(message, from: LaneSender(node: node, isNode: isNode, path: path))
         }
         return answer
     }
@@ -156,6 +161,7 @@ actor DaemonHost {
     /// Stops processing; the event in hand has ended, since this runs in the same isolation. A move log ends here.
     func fence(_ migration: MigrationID, epoch: Epoch) throws(FailureReason) -> FencedDaemon {
         try ownership.fence(migration, epoch: epoch)
+        for observer in context.observers { observer.daemon(origin, epoch: ownership.epoch, fencedFor: migration) }
         guard let daemon, let keypair else { throw FailureReason(.daemonNotFound) }
         silence()
         live?.seal()
@@ -195,6 +201,7 @@ actor DaemonHost {
     func activate(_ migration: MigrationID, keypair: EntityKeypair, epoch: Epoch) -> Bool {
         guard keypair.entityID == entity, ownership.activate(migration, epoch: epoch) else { return false }
         self.keypair = keypair
+        takeParked()
         tellHeld()
         sendOutputs()
         return true
@@ -205,6 +212,7 @@ actor DaemonHost {
         keypair?.wipe()
         keypair = nil
         endLive()
+        parked = ParkedEvents()
         carrier.close()
         context.emitters.stopCarrying(self)
         plane = OutputPlane(daemon: origin, limits: context.outputLimits)

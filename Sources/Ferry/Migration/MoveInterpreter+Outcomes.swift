@@ -47,7 +47,8 @@ extension MoveInterpreter {
             if role == .source, let figures { history.learn(figures) }
             if role == .orchestrator {
                 orders[migration]?.confirmation = Confirmation(figures: figures)
-                askForConfirmation(migration)
+                // To a source here the target says so unasked.
+                if orders[migration]?.order.source != core.nodeKey { askForConfirmation(migration) }
             } else if role == .target, orders[migration]?.confirmation != nil {
                 complete(migration)
             }

@@ -28,7 +28,7 @@ extension NodeObserver {
     public func session(with peer: NodeKey, isOpen: Bool) {}
 }
 
-/// Hears of every input that a daemon processed here and of every output that it emitted.
+/// Hears of every input that a daemon processed here, of every output that it emitted, and of every fence.
 ///
 /// Called inside the daemon's isolation, in processing order: an input, then its outputs. Whatever it does delays the daemon.
 public protocol OutputObserver: Sendable {
@@ -36,6 +36,8 @@ public protocol OutputObserver: Sendable {
     func daemon(_ daemon: OriginHash, epoch: Epoch, processed input: ProcessedInput)
     /// The daemon has emitted an output.
     func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent)
+    /// The daemon processes nothing more: it is fenced for a move, and the pause begins.
+    func daemon(_ daemon: OriginHash, epoch: Epoch, fencedFor migration: MigrationID)
 }
 
 extension OutputObserver {
@@ -43,6 +45,8 @@ extension OutputObserver {
     public func daemon(_ daemon: OriginHash, epoch: Epoch, processed input: ProcessedInput) {}
     /// Ignores it.
     public func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) {}
+    /// Ignores it.
+    public func daemon(_ daemon: OriginHash, epoch: Epoch, fencedFor migration: MigrationID) {}
 }
 
 /// One input that a daemon has processed.

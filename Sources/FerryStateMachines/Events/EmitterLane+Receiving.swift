@@ -15,14 +15,15 @@ extension EmitterLane {
             refuse(now)
             open(cursor: cursor, epoch: epoch, now: now)
         case .acknowledgement(let cursor, let epoch):
-            guard acknowledged != nil, believe(node, epoch) else { return }
+            guard let known = acknowledged, believe(node, epoch) else { return }
             acknowledge(cursor, epoch, now: now)
-            if wasHeld { reopen() }
+            if wasHeld, cursor > known { reopen() }
         case .gap(let cursor, let epoch):
             guard acknowledged != nil, believe(node, epoch) else { return }
             acknowledge(cursor, epoch, now: now)
+            // What was in flight behind an event that is held is answered so: sending it again at once would never end.
+            guard !wasHeld || phase == .open else { return }
             isProbing = false
-            if wasHeld { reopen() }
             guard rewoundAt != cursor else { return }
             rewoundAt = cursor
             sentCount = 0

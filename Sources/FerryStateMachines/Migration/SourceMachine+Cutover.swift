@@ -42,6 +42,7 @@ extension SourceMachine {
             state = .released(Released(departing: departing, release: signed, hash: hash))
             standStill(until: now + environment.budgets.replay(attempt.order.mode) + environment.budgets.prepare, now: now)
             retry.start(now)
+            sealDeadline = now
             effects.send(.release(signed), about: attempt, to: .target)
         } catch {
             abandon(FailureReason(.identityTransportFailed, "\(error)"), now: now, &effects)
@@ -76,18 +77,9 @@ extension SourceMachine {
         guard attempt.order.expiresAt > wallClock || environment.lacks(.expiryBeforeCommit) else {
             return abandon(FailureReason(.orderExpired, "the order lapsed before the commit"), now: now, &effects)
         }
-        let crypto = environment.crypto
-        let keypair = released.departing.stopped.daemon.keypair
         do throws(CryptoFailure) {
-            let binding = HandOverProofs.envelopeBinding(released.release.release, hash: released.hash)
-            let envelope = try IdentityEnvelope(
-                sealing: keypair, to: peer.staticKey, binding: binding.rawSpan, crypto: crypto, random: crypto.random)
-            let moved = Moved(
-                daemon: attempt.order.daemon, epoch: attempt.epoch, migration: attempt.migration, target: attempt.order.target,
-                targetAddress: attempt.order.targetAddress, daemonSignature: .none)
-            let committed = Committed(
-                released: released, commit: CutoverNotify(release: released.hash, envelope: envelope.bytes),
-                moved: try HandOverProofs.sign(moved, daemon: keypair))
+            let sealed = try sealed(released, to: peer.staticKey)
+            let committed = Committed(released: released, commit: sealed.commit, moved: sealed.moved)
             state = .committing(committed)
             awaitJournal(now)
             if environment.lacks(.commitBeforeKey) { effects.send(.cutoverNotify(committed.commit), about: attempt, to: .target) }
@@ -95,6 +87,33 @@ extension SourceMachine {
         } catch {
             abandon(FailureReason(.identityTransportFailed, "\(error)"), now: now, &effects)
         }
+    }
+
+    /// Seals while the target compares; a failure is found again, and told, at the commit.
+    mutating func sealAhead() {
+        sealDeadline = nil
+        guard case .released(var released) = state, let targetStaticKey else { return }
+        released.sealed = try? seal(released, to: targetStaticKey)
+        state = .released(released)
+    }
+
+    private func sealed(_ released: Released, to target: FixedBytes32) throws(CryptoFailure) -> Sealed {
+        if let sealed = released.sealed, sealed.target == target { return sealed }
+        return try seal(released, to: target)
+    }
+
+    private func seal(_ released: Released, to target: FixedBytes32) throws(CryptoFailure) -> Sealed {
+        let crypto = environment.crypto
+        let keypair = released.departing.stopped.daemon.keypair
+        let binding = HandOverProofs.envelopeBinding(released.release.release, hash: released.hash)
+        let envelope = try IdentityEnvelope(
+            sealing: keypair, to: target, binding: binding.rawSpan, crypto: crypto, random: crypto.random)
+        let moved = Moved(
+            daemon: attempt.order.daemon, epoch: attempt.epoch, migration: attempt.migration, target: attempt.order.target,
+            targetAddress: attempt.order.targetAddress, daemonSignature: .none)
+        return Sealed(
+            target: target, commit: CutoverNotify(release: released.hash, envelope: envelope.bytes),
+            moved: try HandOverProofs.sign(moved, daemon: keypair))
     }
 
     mutating func taken(_ take: Take, _ committed: Committed, now: Timestamp, _ effects: inout MoveEffects) -> MessageVerdict {

@@ -179,13 +179,14 @@ extension SourceMachine {
     }
 
     var nextDeadline: Timestamp? {
-        [phaseDeadline, retry.deadline, stallDeadline].compactMap { $0 }.min()
+        [phaseDeadline, retry.deadline, stallDeadline, sealDeadline].compactMap { $0 }.min()
     }
 
     mutating func deadlineReached(now: Timestamp, _ effects: inout MoveEffects) {
         if let deadline = [phaseDeadline, stallDeadline].compactMap({ $0 }).min(), deadline <= now {
             budgetSpent(now: now, &effects)
         }
+        if let sealDeadline, sealDeadline <= now { sealAhead() }
         guard retry.isDue(now) else { return }
         resendToTarget(&effects)
         shipLogAgain(&effects)

@@ -107,6 +107,7 @@ extension SourceMachine {
     private mutating func receiveFromTarget(
         _ body: FerryMessage.Body, from peer: PeerIdentity, now: Timestamp, wallClock: UInt64, _ effects: inout MoveEffects
     ) -> MessageVerdict {
+        targetStaticKey = peer.staticKey
         switch (state, body) {
         case (.streaming(var streaming), .restoreComplete(let summary)):
             streaming.restored = summary

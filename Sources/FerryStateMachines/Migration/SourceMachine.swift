@@ -69,6 +69,15 @@ struct SourceMachine: ~Copyable {
         var departing: Departing
         var release: SignedRelease
         var hash: ReleaseHash
+        /// What the commit will say, once it is sealed.
+        var sealed: Sealed?
+    }
+
+    /// All of a commit that does not wait for the target's word.
+    struct Sealed {
+        var target: FixedBytes32
+        var commit: CutoverNotify
+        var moved: Moved
     }
 
     struct Committed {
@@ -110,6 +119,10 @@ struct SourceMachine: ~Copyable {
     var phaseDeadline: Timestamp?
     /// Whether the target has nothing left that waits for this node.
     var isTargetClosed = false
+    /// The key to which the target's daemons are sealed, once the target has spoken.
+    var targetStaticKey: FixedBytes32?
+    /// When the commit is to be sealed: while the target compares, so that the pause does not wait for it.
+    var sealDeadline: Timestamp?
     /// Whether no session with the target was lost since the last one was established.
     var isTargetConnected = true
     /// The phase's own deadline, while a lost session has shortened it.

@@ -59,7 +59,7 @@ extension TargetMachine {
             phaseDeadline = now + environment.budgets.take
             retry.start(now)
             resendToSource(&effects)
-            effects.send(.activateAck(took.take), about: attempt, to: .orchestrator)
+            tellOrchestrator(took.take, &effects)
             if environment.lacks(.takeAckBeforeActivation) { activate(took, now: now, &effects) }
         default: break
         }

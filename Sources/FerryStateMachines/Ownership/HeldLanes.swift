@@ -51,7 +51,12 @@ struct HeldLanes {
     }
 
     /// Whether the emitter waits, and this node is where it is told more.
-    func contains(_ emitter: OriginHash, by node: NodeKey) -> Bool { (bearers[emitter] ?? nil)?.node == node }
+    ///
+    /// - Parameter node: nil where all emitters are their own.
+    func contains(_ emitter: OriginHash, by node: NodeKey?) -> Bool {
+        guard let bearer = bearers[emitter] else { return false }
+        return bearer?.node == node
+    }
 
     mutating func take() -> [OriginHash] {
         guard !order.isEmpty else { return [] }

@@ -26,6 +26,8 @@ public enum LaneVerdict: Hashable, Sendable {
     case gap(cursor: UInt64, epoch: Epoch)
     /// Answer `hold`; keep nothing.
     case hold(migration: MigrationID, retryAfter: Duration)
+    /// Answer nothing, keep nothing: the event was in flight behind one that was answered `hold`.
+    case alreadyHeld
     /// Answer `moved`; keep nothing.
     case moved(Moved)
     /// Answer `notHere`: the emitter knows of a later owner than this node.
@@ -35,10 +37,10 @@ public enum LaneVerdict: Hashable, Sendable {
 }
 
 extension LaneVerdict {
-    /// The answer on the wire; nil for `process`, which is answered once the event is processed.
+    /// The answer on the wire; nil for `process`, which is answered once the event is processed, and for `alreadyHeld`.
     public var reply: LaneMessage.Body? {
         switch self {
-        case .process: nil
+        case .process, .alreadyHeld: nil
         case .welcome(let cursor, let epoch): .welcome(cursor: cursor, epoch: epoch)
         case .acknowledge(let cursor, let epoch): .acknowledgement(cursor: cursor, epoch: epoch)
         case .gap(let cursor, let epoch): .gap(cursor: cursor, epoch: epoch)

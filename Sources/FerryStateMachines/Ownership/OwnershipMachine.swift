@@ -107,6 +107,8 @@ public struct OwnershipMachine: ~Copyable {
             // Processed before the fence, so also part of what was frozen.
             if sequence <= cursor { return .acknowledge(cursor: cursor, epoch: epoch) }
             if defect == .holdWhileFenced { return .acknowledge(cursor: sequence, epoch: epoch) }
+            // An emitter sends again from the cursor on once its hold is over: one answer is enough for all that was in flight.
+            if event.previous > cursor, held.contains(emitter, by: bearer?.node) { return .alreadyHeld }
             return hold(emitter, bearer, migration)
         case .inDoubt(let epoch, let moved):
             return sequence <= cursor ? .acknowledge(cursor: cursor, epoch: epoch) : .moved(moved)

@@ -43,12 +43,12 @@ struct Accounting: Sendable {
         return zip(moments, moments.dropFirst()).map { $1 - $0 }.max() ?? 0
     }
 
-    /// The time between the last event that the old owner processed and the first that the new one did, for the move ordered at `order`.
-    static func pause(from old: [ProcessedRecord], to new: [ProcessedRecord], around order: UInt64) -> UInt64? {
-        guard let first = new.first(where: { $0.processedAt > order }),
-            let last = old.last(where: { $0.processedAt < first.processedAt })
+    /// From the old owner's last fence to the first event that the new one processed, in nanoseconds, for the move ordered at `order`.
+    static func pause(from fences: [UInt64], to new: [ProcessedRecord], after order: UInt64) -> UInt64? {
+        guard let first = new.first(where: { $0.processedAt > order })?.processedAt,
+            let fence = fences.last(where: { $0 > order && $0 < first })
         else { return nil }
-        return first.processedAt - last.processedAt
+        return first - fence
     }
 
     /// Processed events between two moments, per second.

@@ -191,14 +191,16 @@ final class DemoCoordinator: Sendable {
 
     private func account(_ report: DemoReport, _ cast: DemoCast) async throws -> DemoReport {
         var report = report
-        let logs = try ["a", "b"].map { try ProcessedLog.read(folder.path("\($0).processed")) }
+        let paths = ["a", "b"].map { folder.path("\($0).processed") }
+        let logs = try paths.map(ProcessedLog.read)
+        let fences = try paths.map(FenceLog.read)
         let accounting = Accounting(logs: logs, accepted: report.accepted)
         for index in report.moves.indices {
             let move = report.moves[index]
             report.moves[index].longestStallNanoseconds = accounting.longestStall(from: move.orderedAt, to: move.endedAt)
             if move.summary.result == "completed" {
-                let (old, new) = index.isMultiple(of: 2) ? (logs[0], logs[1]) : (logs[1], logs[0])
-                report.moves[index].observedPauseNanoseconds = Accounting.pause(from: old, to: new, around: move.orderedAt)
+                let (old, new) = index.isMultiple(of: 2) ? (fences[0], logs[1]) : (fences[1], logs[0])
+                report.moves[index].observedPauseNanoseconds = Accounting.pause(from: old, to: new, after: move.orderedAt)
             }
         }
         report.accounting = accounting

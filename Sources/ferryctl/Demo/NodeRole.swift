@@ -47,7 +47,7 @@ struct NodeRole: Sendable {
         composition.knownPeers = try (configuration.knownPeers ?? []).map { try Endpoint($0) }
         if let seconds = configuration.promiseSeconds { composition.budgets.promise = .seconds(seconds) }
         composition.observers = [observer]
-        composition.outputObservers = [LoggingObserver(log: try ProcessedLog(creating: configuration.processedLogPath))]
+        composition.outputObservers = [try LoggingObserver(configuration.processedLogPath)]
         composition.journal = RoleJournal(killMoment: configuration.killMoment)
         composition.controlSocketPath = configuration.controlPath
         return try FerryNode(composition)
@@ -158,11 +158,19 @@ private struct RoleObserver: NodeObserver {
     }
 }
 
-/// Writes down every output, inside of the daemon's isolation.
+/// Writes down every output and every fence, inside of the daemon's isolation.
 private struct LoggingObserver: OutputObserver {
-    var log: ProcessedLog
+    var outputs: ProcessedLog
+    var fences: FenceLog
 
-    func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) { log.append(output, epoch: epoch) }
+    init(_ path: String) throws {
+        outputs = try ProcessedLog(creating: path)
+        fences = try FenceLog(besides: path)
+    }
+
+    func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) { outputs.append(output, epoch: epoch) }
+
+    func daemon(_ daemon: OriginHash, epoch: Epoch, fencedFor migration: MigrationID) { fences.append() }
 }
 
 /// A journal in memory that dies at the commit: the source with its commit recorded, the target with its take recorded.

@@ -19,7 +19,7 @@ struct ProcessedRecord: Sendable, Hashable {
 }
 
 /// A file of records, written with one `write` each so that a killed process loses none.
-final class ProcessedLog: Sendable {
+private final class RecordFile: Sendable {
     private let descriptor: Int32
 
     init(creating path: String) throws {
@@ -31,6 +31,42 @@ final class ProcessedLog: Sendable {
 
     deinit { close(descriptor) }
 
+    func append(_ record: [UInt8]) {
+        let written = unsafe record.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+        precondition(written == record.count, "the log takes whole records")
+    }
+
+    /// The bytes that a finished (or killed) process has written.
+    static func read(_ path: String) throws -> [UInt8] {
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+}
+
+/// When a node's daemon was fenced for a move.
+struct FenceLog: Sendable {
+    private let file: RecordFile
+
+    /// A file beside a node's log of processed events.
+    init(besides path: String) throws { file = try RecordFile(creating: Self.path(besides: path)) }
+
+    func append() { file.append([UInt8](rawCapacity: 8) { $0.append(littleEndian: MonotonicClock.now) }) }
+
+    /// Monotonic nanoseconds, oldest first.
+    static func read(besides path: String) throws -> [UInt64] {
+        let bytes = try RecordFile.read(Self.path(besides: path))
+        return (0..<bytes.count / 8).map { bytes.rawSpan.littleEndianUInt64(at: $0 * 8) }
+    }
+
+    private static func path(besides path: String) -> String { path + ".fences" }
+}
+
+/// A file of the events that a node has processed.
+struct ProcessedLog: Sendable {
+    private let file: RecordFile
+
+    init(creating path: String) throws { file = try RecordFile(creating: path) }
+
     func append(_ event: CausalEvent, epoch: Epoch) {
         let record = [UInt8](rawCapacity: ProcessedRecord.byteCount) { output in
             output.append(littleEndian: MonotonicClock.now)
@@ -38,15 +74,11 @@ final class ProcessedLog: Sendable {
             event.link.append(to: &output)
             output.append(contentsOf: event.payload.rawSpan)
         }
-        let written = unsafe record.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-        precondition(written == record.count, "the processed log takes whole records")
+        file.append(record)
     }
 
     /// Reads the records of a finished (or killed) process; a torn last record is left out.
-    static func read(_ path: String) throws -> [ProcessedRecord] {
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        return decode([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))))
-    }
+    static func read(_ path: String) throws -> [ProcessedRecord] { decode(try RecordFile.read(path)) }
 
     /// The whole records in `bytes`, oldest first.
     static func decode(_ bytes: [UInt8]) -> [ProcessedRecord] {

@@ -246,11 +246,25 @@ import Testing
         let lane = try makeHeld()
         switch kind {
         case 0: lane.value.receive(.welcome(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
-        default: lane.value.receive(.acknowledgement(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        default: lane.value.receive(.acknowledgement(cursor: 1, epoch: .first), from: owner, crypto: crypto, now: now)
         }
         let sent = drain(lane)
-        check(sequences(sent), [1, 2, 3])
+        check(sequences(sent), kind == 0 ? [1, 2, 3] : [2, 3])
         check(sent.map(\.destination).allSatisfy { $0 == .node(owner, address: "") }, true)
+    }
+
+    @Test("an owner that holds and repeats how far it is gets nothing before the hold is over")
+    func heldStaysHeld() throws {
+        let lane = try makeHeld()
+        lane.value.receive(.gap(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        lane.value.receive(.acknowledgement(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: now)
+        check(drain(lane), [])
+        let deadline = lane.value.nextDeadline
+        let end = try #require(deadline)
+        lane.value.deadlineReached(now: end)
+        check(sequences(drain(lane)), [1])
+        lane.value.receive(.gap(cursor: 2, epoch: .first), from: owner, crypto: crypto, now: end)
+        check(sequences(drain(lane)), [3])
     }
 
     @Test("a new owner is asked with one event, and gets everything once it serves")

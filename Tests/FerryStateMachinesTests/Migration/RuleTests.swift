@@ -257,6 +257,27 @@ import Testing
         finish(world)
     }
 
+    @Test("a node that plays two roles is told everything once, and the source seals its commit while the target compares")
+    func saidOnce() throws {
+        let (world, daemon) = try makeWorld(seed: 27)
+        var sealing: Timestamp?
+        var said: [String: Int] = [:]
+        world.onSend = { message, _, _ in
+            guard case .migration(let message) = message else { return }
+            said[Mirror(reflecting: message.body).children.first?.label ?? "", default: 0] += 1
+            guard case .release = message.body else { return }
+            sealing = world.nodes[0].dispatcher.nextDeadline
+            #expect(sealing == world.now)
+        }
+        world.order(from: 0, to: 1, by: 0, daemon: daemon)
+        world.run(for: .seconds(3))
+        for kind in ["release", "prepared", "cutoverNotify", "activateAck", "activateTarget", "statusReply"] {
+            #expect(said[kind] == 1, "\(kind)")
+        }
+        #expect(sealing != nil)
+        finish(world)
+    }
+
     @Test("NODISCOVER: emitters find a daemon whose source crashed after the Take")
     func emittersDiscover() throws {
         let (world, _) = try runUntil { body in

@@ -54,6 +54,20 @@ import Testing
         check(machine.value.welcome(emitter), .welcome(cursor: 0, epoch: .first))
     }
 
+    @Test("what was in flight behind an event that is held gets no answer; the event itself gets one whenever it comes")
+    func heldOnce() throws {
+        let machine = try spawn()
+        try machine.value.fence(migration, epoch: Epoch(rawValue: 2))
+        let hold = LaneVerdict.hold(migration: migration, retryAfter: OwnershipLimits().holdInterval)
+        check(machine.value.admit(event(1, after: 0), from: emitter), hold)
+        check(machine.value.admit(event(2, after: 1), from: emitter), .alreadyHeld)
+        check(machine.value.admit(event(1, after: 0), from: emitter), hold)
+        check(machine.value.takeHeld(), [emitter])
+        // Nobody is remembered any more who would be told later.
+        check(machine.value.admit(event(2, after: 1), from: emitter), hold)
+        #expect(LaneVerdict.alreadyHeld.reply == nil)
+    }
+
     @Test("one lane more than the cap is turned away")
     func laneCap() throws {
         let machine = try spawn(OwnershipLimits(laneCount: 1))

@@ -45,6 +45,7 @@ final class UnorderedNetwork: SimulationNetwork {
         let boot = endpoint.bootCount
         for other in world.endpoints where other.index != endpoint.index {
             world.after(world.random.milliseconds(5...800), endpoint: other.index, boot: other.bootCount) { world in
+                guard other.isUp else { return }
                 if endpoint.isUp, endpoint.bootCount == boot {
                     world.sessionEstablished(at: other, with: endpoint.peer)
                 } else if endpoint.bootCount == boot {

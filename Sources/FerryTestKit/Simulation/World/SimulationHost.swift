@@ -16,6 +16,8 @@ final class SimulationHost {
     var fence: EmitterFence
     /// The endpoints through which emitters that were made to wait are told more; looked up, never walked through.
     var heldPaths: [OriginHash: Int] = [:]
+    /// What came for a copy that does not serve yet, and from which endpoints.
+    var parked = ParkedEvents<Int>()
     /// What was frozen at the fence, so that a rollback is seen to change nothing.
     var frozen: Frozen?
     /// When the last change of its standing is done: they come in order.

@@ -96,6 +96,7 @@ extension SimulationNode {
         world.say("\(endpoint.name)  daemon \(host.truth.index) is active at epoch \(epoch)")
         if let move = world.move(migration) { move.enters(.active, standing: world.standing(of: move, at: self)) }
         world.activated(host, on: self)
+        for (message, path) in host.parked.takeAll() { receive(message, from: world.endpoints[path]) }
         tellHeld(host)
         sendOutputs(host)
     }

@@ -220,7 +220,10 @@ final class SimulationNode {
     private func answer(_ message: LaneMessage, from sender: SimulationEndpoint) -> LaneMessage.Body? {
         guard let daemon = world.daemon(message.daemon), let host = answering(daemon) else { return .notHere }
         let body = answer(message, from: sender, host)
-        if case .hold = body { host.heldPaths[message.emitter] = sender.index }
+        if case .hold = body {
+            host.heldPaths[message.emitter] = sender.index
+            if host.isStandby { host.parked.park(message, from: sender.index) }
+        }
         return body
     }
 
