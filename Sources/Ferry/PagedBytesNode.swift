@@ -4,6 +4,7 @@ internal import Synchronization
 final class PagedBytesNode: @unchecked Sendable {
     /// Children of a node. A node is copied as a whole on the first write below it after a copy of the store, and a digest looks at every
     /// child of a node below which something was written: more children mean longer copies and digests, fewer mean more levels.
+    /// Digests fold along the tree: nodes of builds that differ here do not understand each other's.
     static let fanOutBits = 5
     static var fanOut: Int { 1 << fanOutBits }
 

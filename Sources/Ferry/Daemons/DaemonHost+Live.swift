@@ -9,10 +9,9 @@ struct HeldPath: Sendable {
     var path: LaneReplyPath
 }
 
-/// Who sent what is parked.
+/// The node that has sent what is parked, itself its emitter.
 struct LaneSender: Sendable {
     var node: NodeKey
-    var isNode: Bool
     var path: LaneReplyPath
 }
 
@@ -87,17 +86,19 @@ extension DaemonHost {
     }
 }
 
-// A copy that follows a daemon which still serves elsewhere: the target's end.
+// A copy that serves from now on.
 extension DaemonHost {
-    /// Takes in what came before the copy served.
+    /// Takes in what came while nobody served.
     func takeParked() {
         for (message, sender) in parked.takeAll() {
-            let answer = receive(message, from: sender.node, isNode: sender.isNode, replyingTo: sender.path)
-            guard let answer else { continue }
+            guard let answer = receive(message, from: sender.node, isNode: true, replyingTo: sender.path) else { continue }
             sender.path.trySend(LaneMessage(emitter: message.emitter, daemon: origin, body: answer))
         }
     }
+}
 
+// A copy that follows a daemon which still serves elsewhere: the target's end.
+extension DaemonHost {
     /// Replays the new entries of a batch without any effect but on the copy.
     ///
     /// - Throws: `.releaseMismatch`, naming the input, when the copy does something else than the source's daemon did;
@@ -137,9 +138,10 @@ extension DaemonHost {
         digestPace.took(end - now, until: end, rest: 1)
     }
 
-    /// What the copy is now.
+    /// What the copy is now: the daemon has been released elsewhere.
     func inspect(epoch: Epoch, createdAt: UInt64) -> RestoredFacts {
-        RestoredFacts(
+        isAwaited = true
+        return RestoredFacts(
             snapshot: header(epoch: epoch, createdAt: createdAt), stateDigest: (daemon as? any StateDigesting)?.stateDigest,
             lastLogIndex: follower.index, inputOutputDigest: follower.digest)
     }

@@ -35,8 +35,10 @@ actor DaemonHost {
     var digestPace = DigestPace()
     /// Where those are reached whom the ownership remembers as held.
     var heldPaths: [OriginHash: HeldPath] = [:]
-    /// What came for a copy that does not serve yet.
+    /// What came for a copy that nobody serves beside.
     var parked = ParkedEvents<LaneSender>()
+    /// Whether the daemon has stopped elsewhere and this copy is the next that may serve.
+    var isAwaited = false
     private var processedCount: UInt64 = 0
     private var failedCount: UInt64 = 0
 
@@ -90,9 +92,7 @@ actor DaemonHost {
         if case .hold = answer, ownership.isHeld(message.emitter, by: node) {
             heldPaths[message.emitter] = HeldPath(bearer: bearer, path: path)
         }
-        if case .hold = answer, case .standby = ownership.standing {
-            parked.park(message, from: LaneSender(node: node, isNode: isNode, path: path))
-        }
+        if case .hold = answer, isAwaited, isNode { parked.park(message, from: LaneSender(node: node, path: path)) }
         return answer
     }
 
@@ -160,9 +160,10 @@ actor DaemonHost {
 
     /// Stops processing; the event in hand has ended, since this runs in the same isolation. A move log ends here.
     func fence(_ migration: MigrationID, epoch: Epoch) throws(FailureReason) -> FencedDaemon {
+        let wasFenced = ownership.standing == .fenced(ownership.epoch, migration)
         try ownership.fence(migration, epoch: epoch)
-        for observer in context.observers { observer.daemon(origin, epoch: ownership.epoch, fencedFor: migration) }
         guard let daemon, let keypair else { throw FailureReason(.daemonNotFound) }
+        if !wasFenced { for observer in context.observers { observer.daemon(origin, epoch: ownership.epoch, fencedFor: migration) } }
         silence()
         live?.seal()
         let end = live?.end
@@ -201,6 +202,7 @@ actor DaemonHost {
     func activate(_ migration: MigrationID, keypair: EntityKeypair, epoch: Epoch) -> Bool {
         guard keypair.entityID == entity, ownership.activate(migration, epoch: epoch) else { return false }
         self.keypair = keypair
+        isAwaited = false
         takeParked()
         tellHeld()
         sendOutputs()

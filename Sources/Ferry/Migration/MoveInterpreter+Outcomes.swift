@@ -47,8 +47,8 @@ extension MoveInterpreter {
             if role == .source, let figures { history.learn(figures) }
             if role == .orchestrator {
                 orders[migration]?.confirmation = Confirmation(figures: figures)
-                // To a source here the target says so unasked.
-                if orders[migration]?.order.source != core.nodeKey { askForConfirmation(migration) }
+                // To a source here that has just let the daemon go the target says so unasked.
+                if figures == nil || orders[migration]?.order.source != core.nodeKey { askForConfirmation(migration) }
             } else if role == .target, orders[migration]?.confirmation != nil {
                 complete(migration)
             }
@@ -60,7 +60,7 @@ extension MoveInterpreter {
         case .declined(let reason):
             fail(migration, role, FerryError(.declined, "the move was declined: \(explained(reason, migration))", cause: reason))
         case .lost(let reason):
-            fail(migration, role, FerryError(.failed, "the source has lost the daemon: \(reason)", cause: reason))
+            fail(migration, role, FerryError(.failed, "the daemon was let go in doubt: \(reason)", cause: reason))
         case .forgotten(let reason):
             fail(migration, role, FerryError(.failed, "how the move ended is forgotten: \(reason)", cause: reason))
         }

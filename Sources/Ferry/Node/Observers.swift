@@ -36,7 +36,7 @@ public protocol OutputObserver: Sendable {
     func daemon(_ daemon: OriginHash, epoch: Epoch, processed input: ProcessedInput)
     /// The daemon has emitted an output.
     func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent)
-    /// The daemon processes nothing more: it is fenced for a move, and the pause begins.
+    /// The daemon processes nothing more: it is fenced for a move, and the pause, of which this call is part, has begun.
     func daemon(_ daemon: OriginHash, epoch: Epoch, fencedFor migration: MigrationID)
 }
 

@@ -7,24 +7,16 @@ extension EmitterLane {
     /// - Parameter node: the authenticated peer that sent it, or the own node.
     public mutating func receive(_ answer: LaneMessage.Body, from node: NodeKey, crypto: CryptoProvider, now: Timestamp) {
         guard failure == nil else { return }
-        var wasHeld = false
-        if case .held = phase { wasHeld = true }
         switch answer {
         case .welcome(let cursor, let epoch):
             guard believe(node, epoch) else { return }
             refuse(now)
             open(cursor: cursor, epoch: epoch, now: now)
         case .acknowledgement(let cursor, let epoch):
-            guard let known = acknowledged, believe(node, epoch) else { return }
-            acknowledge(cursor, epoch, now: now)
-            if wasHeld, cursor > known { reopen() }
+            _ = takeProgress(to: cursor, by: node, epoch, now: now)
         case .gap(let cursor, let epoch):
-            guard acknowledged != nil, believe(node, epoch) else { return }
-            acknowledge(cursor, epoch, now: now)
-            // What was in flight behind an event that is held is answered so: sending it again at once would never end.
-            guard !wasHeld || phase == .open else { return }
-            isProbing = false
-            guard rewoundAt != cursor else { return }
+            // What was in flight behind an event that is held is answered so: sending it again before the hold is over would never end.
+            guard takeProgress(to: cursor, by: node, epoch, now: now), phase == .open, !isProbing, rewoundAt != cursor else { return }
             rewoundAt = cursor
             sentCount = 0
         case .hold(_, let retryAfter):
@@ -56,6 +48,19 @@ extension EmitterLane {
         case .hello, .event:
             return
         }
+    }
+
+    /// The owner says how far it is; a lane that is held goes on if that is news, and stays held if it is not.
+    ///
+    /// - Returns: whether the word counts.
+    private mutating func takeProgress(to cursor: UInt64, by node: NodeKey, _ epoch: Epoch, now: Timestamp) -> Bool {
+        let former = belief.epoch
+        guard let known = acknowledged, believe(node, epoch) else { return false }
+        var wasHeld = false
+        if case .held = phase { wasHeld = true }
+        acknowledge(cursor, epoch, now: now)
+        if wasHeld, cursor > known || epoch > former { reopen() }
+        return true
     }
 
     /// Silence between two answers counts for no more than the longest interval between repetitions: a partition is nobody's doing.

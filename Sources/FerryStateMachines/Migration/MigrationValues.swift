@@ -140,9 +140,9 @@ public enum MoveOutcome: Hashable, Sendable {
     case rolledBackAfterCommit(FailureReason)
     /// Refused or given up before the daemon stopped.
     case declined(FailureReason)
-    /// The source crashed and forgot the daemon before the target could act, or its operator has let the daemon go in doubt.
+    /// The source's operator has let the daemon go in doubt.
     case lost(FailureReason)
-    /// The move is over, and whoever took part has forgotten how it ended; the daemon is not lost.
+    /// The move is over, and whoever took part has forgotten how it ended; a daemon that was at a source which has crashed is lost.
     case forgotten(FailureReason)
 
     /// How an attempt ends that was given up before the commit.

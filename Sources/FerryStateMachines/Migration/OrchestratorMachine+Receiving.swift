@@ -184,18 +184,18 @@ extension OrchestratorMachine {
     private mutating func forgotten(isSource: Bool, boot: BootID, now: Timestamp, _ effects: inout MoveEffects) {
         switch state {
         case .ordering where isSource, .moving where isSource:
-            guard boot != sourceBoot else { return outcomeForgotten("the source", now: now, &effects) }
+            guard boot != sourceBoot else { return endForgotten("the source has forgotten its end", now: now, &effects) }
             orphan(now: now, &effects)
         case .orphaned where !isSource:
-            guard let targetBoot, boot != targetBoot else { return outcomeForgotten("the target", now: now, &effects) }
-            endOrphaned("source and target have forgotten", now: now, &effects)
+            guard let targetBoot, boot != targetBoot else { return endForgotten("the target has forgotten its end", now: now, &effects) }
+            endForgotten("source and target have forgotten", now: now, &effects)
         case .planningSource where isSource: unknownToSource(now: now, &effects)
         case .confirming(let reason) where !isSource: end(.declined(reason), now: now, &effects)
         default: break
         }
     }
 
-    /// A source that had begun took the daemon with it, unless the target has it by now.
+    /// Only the target can still say that the move is complete.
     mutating func orphan(now: Timestamp, _ effects: inout MoveEffects) {
         state = .orphaned
         stall = "the target's word, since the source has forgotten the move"
@@ -207,13 +207,9 @@ extension OrchestratorMachine {
         ask(&effects)
     }
 
-    /// A participant forgets, in one boot, only what is over.
-    private mutating func outcomeForgotten(_ who: String, now: Timestamp, _ effects: inout MoveEffects) {
-        end(.forgotten(FailureReason(.participantRestarted, "\(who) has forgotten how the move ended")), now: now, &effects)
-    }
-
-    /// The daemon has gone with the source's boot, unless that had given the attempt up and the daemon away before: nobody can tell.
-    private mutating func endOrphaned(_ message: String, now: Timestamp, _ effects: inout MoveEffects) {
+    /// Nobody can tell. A participant forgets, in one boot, only what is over; with a source's boot the daemon has gone, unless that boot had
+    /// given the attempt up, and the daemon away, before.
+    private mutating func endForgotten(_ message: String, now: Timestamp, _ effects: inout MoveEffects) {
         end(.forgotten(FailureReason(.participantRestarted, message)), now: now, &effects)
     }
 
@@ -223,7 +219,7 @@ extension OrchestratorMachine {
         guard case .orphaned = state else { return confirmed(reply, epoch: epoch, by: target, now: now, &effects) }
         switch reply.standing {
         case .done: end(.completed(nil), now: now, &effects)
-        case .abandoned: endOrphaned("the source has started again, and the target has not taken the daemon", now: now, &effects)
+        case .abandoned: endForgotten("the source knows nothing of the move, and the target has not taken the daemon", now: now, &effects)
         case .working, .prepared, .inDoubt: break
         }
     }

@@ -37,7 +37,7 @@ extension TargetMachine {
         state = .restored(Restored(restoring: restoring, state: summary))
         enter(.replay, now: now, &effects)
         resendToSource(&effects)
-        effects.send(.restoreComplete(summary), about: attempt, to: .orchestrator)
+        tellOrchestrator(.restoreComplete(summary), &effects)
     }
 
     mutating func restoreFailed(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
@@ -59,7 +59,7 @@ extension TargetMachine {
             phaseDeadline = now + environment.budgets.take
             retry.start(now)
             resendToSource(&effects)
-            tellOrchestrator(took.take, &effects)
+            tellOrchestrator(.activateAck(took.take), &effects)
             if environment.lacks(.takeAckBeforeActivation) { activate(took, now: now, &effects) }
         default: break
         }

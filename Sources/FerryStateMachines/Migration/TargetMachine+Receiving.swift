@@ -158,14 +158,14 @@ extension TargetMachine {
             .activate(attempt.migration, keypair: took.keypair, epoch: attempt.epoch, lineage: took.take.lineage))
         enter(.complete, now: now, &effects)
         reply(.source, &effects)
-        tellOrchestrator(took.take, &effects)
+        tellOrchestrator(.activateAck(took.take), &effects)
         effects.actions.append(.ended(attempt.migration, .target, .completed(nil)))
     }
 
     /// One on the source's node hears what the source is told.
-    func tellOrchestrator(_ take: Take, _ effects: inout MoveEffects) {
+    func tellOrchestrator(_ body: FerryMessage.Body, _ effects: inout MoveEffects) {
         guard attempt.node(.orchestrator) != attempt.node(.source) else { return }
-        effects.send(.activateAck(take), about: attempt, to: .orchestrator)
+        effects.send(body, about: attempt, to: .orchestrator)
     }
 
     // MARK: Abort and doubt

@@ -58,6 +58,12 @@ struct HeldLanes {
         return bearer?.node == node
     }
 
+    mutating func remove(_ emitter: OriginHash) {
+        guard !order.isEmpty, let bearer = bearers.removeValue(forKey: emitter) else { return }
+        order.removeAll { $0 == emitter }
+        if let bearer { counts[bearer.node, default: 1] -= 1 }
+    }
+
     mutating func take() -> [OriginHash] {
         guard !order.isEmpty else { return [] }
         defer {

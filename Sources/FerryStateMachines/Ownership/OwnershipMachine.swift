@@ -172,6 +172,8 @@ public struct OwnershipMachine: ~Copyable {
         guard case .active(let epoch) = standing else { preconditionFailure("an event was processed while \(standing)") }
         precondition(sequence > cursor(of: emitter), "an event was processed twice")
         cursors[emitter] = sequence
+        // Whoever goes on by its own timer waits for no word.
+        held.remove(emitter)
         return .acknowledge(cursor: sequence, epoch: epoch)
     }
 

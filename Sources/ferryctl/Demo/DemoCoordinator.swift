@@ -199,8 +199,8 @@ final class DemoCoordinator: Sendable {
             let move = report.moves[index]
             report.moves[index].longestStallNanoseconds = accounting.longestStall(from: move.orderedAt, to: move.endedAt)
             if move.summary.result == "completed" {
-                let (old, new) = index.isMultiple(of: 2) ? (fences[0], logs[1]) : (fences[1], logs[0])
-                report.moves[index].observedPauseNanoseconds = Accounting.pause(from: old, to: new, after: move.orderedAt)
+                let (old, new) = index.isMultiple(of: 2) ? (0, 1) : (1, 0)
+                report.moves[index].observedPauseNanoseconds = Accounting.pause(from: fences[old], to: logs[new], after: move.orderedAt)
             }
         }
         report.accounting = accounting

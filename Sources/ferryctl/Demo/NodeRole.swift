@@ -165,7 +165,7 @@ private struct LoggingObserver: OutputObserver {
 
     init(_ path: String) throws {
         outputs = try ProcessedLog(creating: path)
-        fences = try FenceLog(besides: path)
+        fences = try FenceLog(beside: path)
     }
 
     func daemon(_ daemon: OriginHash, epoch: Epoch, emitted output: CausalEvent) { outputs.append(output, epoch: epoch) }

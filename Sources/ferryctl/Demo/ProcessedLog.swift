@@ -48,17 +48,17 @@ struct FenceLog: Sendable {
     private let file: RecordFile
 
     /// A file beside a node's log of processed events.
-    init(besides path: String) throws { file = try RecordFile(creating: Self.path(besides: path)) }
+    init(beside path: String) throws { file = try RecordFile(creating: Self.path(beside: path)) }
 
     func append() { file.append([UInt8](rawCapacity: 8) { $0.append(littleEndian: MonotonicClock.now) }) }
 
     /// Monotonic nanoseconds, oldest first.
-    static func read(besides path: String) throws -> [UInt64] {
-        let bytes = try RecordFile.read(Self.path(besides: path))
+    static func read(beside path: String) throws -> [UInt64] {
+        let bytes = try RecordFile.read(Self.path(beside: path))
         return (0..<bytes.count / 8).map { bytes.rawSpan.littleEndianUInt64(at: $0 * 8) }
     }
 
-    private static func path(besides path: String) -> String { path + ".fences" }
+    private static func path(beside path: String) -> String { path + ".fences" }
 }
 
 /// A file of the events that a node has processed.

@@ -263,6 +263,9 @@ import Testing
         let end = try #require(deadline)
         lane.value.deadlineReached(now: end)
         check(sequences(drain(lane)), [1])
+        // What had been in flight is still being answered: the probe alone decides.
+        lane.value.receive(.gap(cursor: 0, epoch: .first), from: owner, crypto: crypto, now: end)
+        check(drain(lane), [])
         lane.value.receive(.gap(cursor: 2, epoch: .first), from: owner, crypto: crypto, now: end)
         check(sequences(drain(lane)), [3])
     }

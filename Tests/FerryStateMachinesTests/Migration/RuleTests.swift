@@ -257,7 +257,7 @@ import Testing
         finish(world)
     }
 
-    @Test("a node that plays two roles is told everything once, and the source seals its commit while the target compares")
+    @Test("a target tells a node that plays two roles everything once, and the source seals its commit while the target compares")
     func saidOnce() throws {
         let (world, daemon) = try makeWorld(seed: 27)
         var sealing: Timestamp?
@@ -265,13 +265,14 @@ import Testing
         world.onSend = { message, _, _ in
             guard case .migration(let message) = message else { return }
             said[Mirror(reflecting: message.body).children.first?.label ?? "", default: 0] += 1
+            if case .cutoverNotify = message.body { #expect(world.nodes[0].dispatcher.nextDeadline.map { $0 > world.now } == true) }
             guard case .release = message.body else { return }
             sealing = world.nodes[0].dispatcher.nextDeadline
             #expect(sealing == world.now)
         }
         world.order(from: 0, to: 1, by: 0, daemon: daemon)
         world.run(for: .seconds(3))
-        for kind in ["release", "prepared", "cutoverNotify", "activateAck", "activateTarget", "statusReply"] {
+        for kind in ["restoreComplete", "release", "prepared", "cutoverNotify", "activateAck", "activateTarget", "statusReply"] {
             #expect(said[kind] == 1, "\(kind)")
         }
         #expect(sealing != nil)

@@ -68,6 +68,20 @@ import Testing
         #expect(LaneVerdict.alreadyHeld.reply == nil)
     }
 
+    @Test("an emitter that was held for room and has gone on is not taken for one that waits")
+    func goneOn() throws {
+        let machine = try spawn()
+        guard case .hold = machine.value.holdForRoom(emitter) else {
+            Issue.record("not held")
+            return
+        }
+        machine.value.processed(emitter: emitter, sequence: 1)
+        check(machine.value.takeHeld(), [])
+        try machine.value.fence(migration, epoch: Epoch(rawValue: 2))
+        let hold = LaneVerdict.hold(migration: migration, retryAfter: OwnershipLimits().holdInterval)
+        check(machine.value.admit(event(3, after: 2), from: emitter), hold)
+    }
+
     @Test("one lane more than the cap is turned away")
     func laneCap() throws {
         let machine = try spawn(OwnershipLimits(laneCount: 1))

@@ -6,7 +6,7 @@ import Testing
 @testable import Ferry
 
 @Suite(.timeLimit(.minutes(1))) struct ParkedEventTests {
-    @Test("what comes for a copy that does not serve is held, and taken in the moment it serves, once")
+    @Test("what comes for a copy that nobody serves beside is held, and taken in the moment it serves, once; what came before is not kept")
     func parkedUntilActivation() async throws {
         try await withHosts(2) { nodes in
             let entity = try await nodes[1].spawn(LedgerDaemon(seed: 166))
@@ -23,8 +23,14 @@ import Testing
             let event = LaneMessage(
                 emitter: link.origin, daemon: entity.originHash,
                 body: .event(LaneEvent(epoch: .first, previous: 0, link: link, payload: payload(1))))
-            for _ in 0..<2 {
-                guard case .hold = await copy.receive(event, from: sender, isNode: true, replyingTo: path) else {
+            // Of the lane's former life, sent while the daemon serves elsewhere; it would take the next event's place.
+            let stale = CausalLink(origin: sender.originHash, horizon: 0, sequence: 2, parent: 0)
+            let early = LaneMessage(
+                emitter: link.origin, daemon: entity.originHash,
+                body: .event(LaneEvent(epoch: .first, previous: 0, link: stale, payload: payload(9))))
+            for message in [early, event, event] {
+                if message == event { _ = await copy.inspect(epoch: epoch, createdAt: 0) }
+                guard case .hold = await copy.receive(message, from: sender, isNode: true, replyingTo: path) else {
                     Issue.record("a copy that does not serve has not said hold")
                     return
                 }

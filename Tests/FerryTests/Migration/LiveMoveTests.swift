@@ -80,7 +80,7 @@ import Testing
     func replaysWhatWasAccepted() async throws {
         let auditor = Auditor()
         try await withHeldSnapshot(LedgerDaemon(seed: 101), seed: 101, auditor: auditor) { nodes, entity, emitter, handle in
-            for value in UInt64(1)...30 { try await emitter.deliver(payload(value)) }
+            for value in UInt64(1)...30 { try await emitter.send(payload(value)) }
             try await emitter.deliver([1, 2, 3])
             LedgerFaults.shared.set(nil, for: 101)
             let report = try await handle.value

@@ -3,6 +3,12 @@ internal import FerryCrypto
 internal import FerryStateMachines
 internal import FerryWire
 
+/// An endpoint in one of its boots.
+struct SimulationSender: Sendable {
+    var index: Int
+    var bootCount: Int
+}
+
 /// One daemon on one node, as `DaemonHost` keeps it: its value, its ownership, its chain.
 final class SimulationHost {
     let truth: DaemonTruth
@@ -16,8 +22,8 @@ final class SimulationHost {
     var fence: EmitterFence
     /// The endpoints through which emitters that were made to wait are told more; looked up, never walked through.
     var heldPaths: [OriginHash: Int] = [:]
-    /// What came for a copy that does not serve yet, and from which endpoints.
-    var parked = ParkedEvents<Int>()
+    /// What came for a copy that nobody serves beside.
+    var parked = ParkedEvents<SimulationSender>()
     /// What was frozen at the fence, so that a rollback is seen to change nothing.
     var frozen: Frozen?
     /// When the last change of its standing is done: they come in order.

@@ -96,9 +96,17 @@ extension SimulationNode {
         world.say("\(endpoint.name)  daemon \(host.truth.index) is active at epoch \(epoch)")
         if let move = world.move(migration) { move.enters(.active, standing: world.standing(of: move, at: self)) }
         world.activated(host, on: self)
-        for (message, path) in host.parked.takeAll() { receive(message, from: world.endpoints[path]) }
+        takeParked(host)
         tellHeld(host)
         sendOutputs(host)
+    }
+
+    /// Takes in what came while nobody served; whoever has started again since is not answered on the session that has gone.
+    private func takeParked(_ host: SimulationHost) {
+        for (message, sender) in host.parked.takeAll() {
+            let endpoint = world.endpoints[sender.index]
+            if endpoint.bootCount == sender.bootCount { receive(message, from: endpoint) } else { _ = answer(message, from: endpoint) }
+        }
     }
 
     /// What this restore gets wrong, if anything: what nobody compares cannot be found out.

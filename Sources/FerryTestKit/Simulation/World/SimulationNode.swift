@@ -217,12 +217,14 @@ final class SimulationNode {
         return copy ?? hosts[daemon.index]
     }
 
-    private func answer(_ message: LaneMessage, from sender: SimulationEndpoint) -> LaneMessage.Body? {
+    func answer(_ message: LaneMessage, from sender: SimulationEndpoint) -> LaneMessage.Body? {
         guard let daemon = world.daemon(message.daemon), let host = answering(daemon) else { return .notHere }
         let body = answer(message, from: sender, host)
         if case .hold = body {
             host.heldPaths[message.emitter] = sender.index
-            if host.isStandby { host.parked.park(message, from: sender.index) }
+            if message.emitter == sender.origin, arrivals.contains(where: { $0.host === host && !$0.isFollowing }) {
+                host.parked.park(message, from: SimulationSender(index: sender.index, bootCount: sender.bootCount))
+            }
         }
         return body
     }
