@@ -161,14 +161,14 @@ extension PagedBytes {
     private mutating func ownPage(_ index: Int) -> PagedBytesPage {
         if !isKnownUniquelyReferenced(&root) { root = PagedBytesNode(copying: root) }
         var node = root
-        node.forgetHash()
         while node.level > 0 {
             let slot = node.slot(index)
+            node.forgetHash(of: slot)
             if !isKnownUniquelyReferenced(&node.nodes[slot]) { node.nodes[slot] = PagedBytesNode(copying: node.nodes[slot]) }
             node = node.nodes[slot]
-            node.forgetHash()
         }
         let slot = node.slot(index)
+        node.forgetHash(of: slot)
         if !isKnownUniquelyReferenced(&node.pages[slot]) { node.pages[slot] = PagedBytesPage(copying: node.pages[slot]) }
         return node.pages[slot]
     }

@@ -10,35 +10,40 @@ extension PagedBytes {
         var top = root
         // An append that threw may have left a level without pages.
         while top.level > 0, pageCount <= PagedBytesNode.capacity(top.level - 1) { top = top.nodes[0] }
+        var pace = CorePace.ifInBackground
         let folded = [UInt8](rawCapacity: 16) { output in
             output.append(littleEndian: UInt64(count))
-            output.append(littleEndian: hash(top, firstPage: 0))
+            output.append(littleEndian: hash(top, firstPage: 0, &pace))
         }
         return xxh3(folded.rawSpan)
     }
 
-    /// The hash of a node's children. Where the last page is not full, it is hashed up to the end of the store and not remembered.
-    private func hash(_ node: PagedBytesNode, firstPage: Int) -> UInt64 {
+    /// The hash of a node: over its children's.
+    private func hash(_ node: PagedBytesNode, firstPage: Int, _ pace: inout CorePace?) -> UInt64 {
         let step = node.level == 0 ? 1 : PagedBytesNode.capacity(node.level - 1)
-        let fullPageCount = count / pageByteCount
-        let isFull = firstPage + PagedBytesNode.capacity(node.level) <= fullPageCount
-        if isFull, let known = node.knownHash { return known }
         let childCount = min((pageCount - firstPage + step - 1) / step, PagedBytesNode.fanOut)
         let hashes = [UInt8](rawCapacity: 8 * max(childCount, 0)) { output in
             for slot in 0..<childCount {
                 let first = firstPage + slot * step
-                if node.level > 0 {
-                    output.append(littleEndian: hash(node.nodes[slot], firstPage: first))
-                } else if first < fullPageCount {
-                    output.append(littleEndian: node.pages[slot].hash)
-                } else {
-                    let page = node.pages[slot]
-                    output.append(littleEndian: xxh3(page.bytes.extracting(first: count - first * pageByteCount)))
-                }
+                output.append(littleEndian: hash(ofChild: slot, of: node, pages: first..<(first + step), &pace))
             }
         }
-        let computed = max(xxh3(hashes.rawSpan), 1)
-        if isFull { node.remember(hash: computed) }
+        return max(xxh3(hashes.rawSpan), 1)
+    }
+
+    /// The hash of a child. One that the store ends in is hashed up to there, and not remembered.
+    private func hash(ofChild slot: Int, of node: PagedBytesNode, pages: Range<Int>, _ pace: inout CorePace?) -> UInt64 {
+        let endsHere = pages.upperBound > count / pageByteCount
+        if !endsHere, let known = node.knownHash(of: slot) { return known }
+        let computed: UInt64
+        if node.level > 0 {
+            computed = hash(node.nodes[slot], firstPage: pages.lowerBound, &pace)
+        } else {
+            let page = node.pages[slot]
+            computed = endsHere ? page.hash(first: count - pages.lowerBound * pageByteCount) : page.hash
+            pace?.offerCore()
+        }
+        if !endsHere { node.remember(computed, of: slot) }
         return computed
     }
 }

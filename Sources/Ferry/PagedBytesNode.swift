@@ -5,8 +5,9 @@ final class PagedBytesNode: @unchecked Sendable {
     /// Children of a node. A node is copied as a whole on the first write below it after a copy of the store, and a digest looks at every
     /// child of a node below which something was written: more children mean longer copies and digests, fewer mean more levels.
     /// Digests fold along the tree: nodes of builds that differ here do not understand each other's.
-    static let fanOutBits = 5
-    static var fanOut: Int { 1 << fanOutBits }
+    static var fanOut: Int { ChildHashes.count }
+    static var fanOutBits: Int { fanOut.trailingZeroBitCount }
+    private typealias ChildHashes = InlineArray<32, Atomic<UInt64>>
 
     /// 0 when the children are pages, otherwise the number of node levels below.
     let level: Int
@@ -14,19 +15,22 @@ final class PagedBytesNode: @unchecked Sendable {
     var pages: ContiguousArray<PagedBytesPage>
     /// The children above level 0.
     var nodes: ContiguousArray<PagedBytesNode>
-    /// A hash over the children's, or 0 while unknown. Atomic since frozen copies on other threads share the node.
-    private let hash = Atomic<UInt64>(0)
+    /// The children's hashes, 0 while unknown: side by side, since a digest looks at all of them where one has changed. Atomic since
+    /// frozen copies on other threads share the node.
+    private let hashes: ChildHashes
 
     init(pages: ContiguousArray<PagedBytesPage>) {
         level = 0
         self.pages = pages
         nodes = []
+        hashes = ChildHashes { _ in Atomic(0) }
     }
 
     init(level: Int, nodes: ContiguousArray<PagedBytesNode>) {
         self.level = level
         pages = []
         self.nodes = nodes
+        hashes = ChildHashes { _ in Atomic(0) }
     }
 
     /// A node that shares the other's children.
@@ -34,6 +38,7 @@ final class PagedBytesNode: @unchecked Sendable {
         level = other.level
         pages = other.pages
         nodes = other.nodes
+        hashes = ChildHashes { slot in Atomic(other.hashes[slot].load(ordering: .relaxed)) }
     }
 
     /// A tree of `pageCount` references to one page, with as few nodes as there are different ones.
@@ -60,13 +65,13 @@ final class PagedBytesNode: @unchecked Sendable {
     /// The child slot towards page `index`.
     func slot(_ index: Int) -> Int { (index >> (Self.fanOutBits * level)) & (Self.fanOut - 1) }
 
-    /// The hash that `remember` kept since the last write below the node.
-    var knownHash: UInt64? {
-        let known = hash.load(ordering: .relaxed)
+    /// The hash that `remember` kept of a child since the last write to it or below it.
+    func knownHash(of slot: Int) -> UInt64? {
+        let known = hashes[slot].load(ordering: .relaxed)
         return known == 0 ? nil : known
     }
 
-    func remember(hash known: UInt64) { hash.store(known, ordering: .relaxed) }
+    func remember(_ hash: UInt64, of slot: Int) { hashes[slot].store(hash, ordering: .relaxed) }
 
-    func forgetHash() { hash.store(0, ordering: .relaxed) }
+    func forgetHash(of slot: Int) { hashes[slot].store(0, ordering: .relaxed) }
 }

@@ -7,7 +7,8 @@ internal import Synchronization
 @safe
 final class PagedBytesPage: @unchecked Sendable {
     private let memory: UnsafeMutableRawBufferPointer
-    /// XXH3-64 of the page, or 0 while unknown. Atomic since frozen copies on other threads share the page.
+    /// XXH3-64 of the page, or 0 while unknown: what one copy of a store has hashed, others need not, also those whose nodes differ by now.
+    /// Atomic since frozen copies on other threads share the page.
     private let knownHash = Atomic<UInt64>(0)
 
     /// A page whose bytes are not written yet; whoever asks for one reads none before it has written it.
@@ -63,10 +64,13 @@ final class PagedBytesPage: @unchecked Sendable {
     var hash: UInt64 {
         let known = knownHash.load(ordering: .relaxed)
         if known != 0 { return known }
-        let computed = max(xxh3(bytes), 1)
+        let computed = hash(first: byteCount)
         knownHash.store(computed, ordering: .relaxed)
         return computed
     }
+
+    /// XXH3-64 of the first bytes; never 0.
+    func hash(first byteCount: Int) -> UInt64 { max(xxh3(bytes.extracting(first: byteCount)), 1) }
 }
 
 extension RawSpan {

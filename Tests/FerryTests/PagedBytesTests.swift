@@ -205,6 +205,46 @@ struct PagedBytesTests {
         #expect(store.digest() == Self.store(Self.bytes(store)).digest())
     }
 
+    @Test("the digest follows a store that grows within its last page, across pages and across nodes")
+    func digestOfGrowth() {
+        var store = PagedBytes(pageByteCount: Self.page)
+        var bytes: [UInt8] = []
+        // Steps that fall short of pages, meet them and pass them; the end is behind the first node of the second level.
+        while store.pageCount < PagedBytesNode.fanOut + 2 {
+            let part = Self.pattern([1_000, 2_000, 1_096, 5_000][bytes.count % 4], salt: bytes.count)
+            bytes += part
+            store.append(contentsOf: part.rawSpan)
+            #expect(store.digest() == Self.store(bytes).digest(), "at \(bytes.count) bytes")
+        }
+    }
+
+    @Test("the digest of a uniform store whose last page is short is that of its bytes", arguments: [1, 2])
+    func digestOfShortEnd(nodes: Int) {
+        let count = (PagedBytesNode.fanOut * nodes) * Self.page - 1_000
+        let store = PagedBytes(repeating: 9, count: count, pageByteCount: Self.page)
+        let digest = Self.store([UInt8](repeating: 9, count: count)).digest()
+        #expect(store.digest() == digest)
+        #expect(store.digest() == digest)
+    }
+
+    @Test("an original is digested and written while its copies are digested elsewhere")
+    func concurrentDigests() async {
+        var bytes = Self.pattern(300 * Self.page)
+        var store = Self.store(bytes)
+        for round in 0..<8 {
+            let frozen = store
+            let expected = Self.store(bytes).digest()
+            let elsewhere = Task.detached { frozen.digest() == expected }
+            for index in stride(from: round, to: 300, by: 7) {
+                store[index * Self.page + round] &+= 1
+                bytes[index * Self.page + round] &+= 1
+                if index % 5 == 0 { _ = store.digest() }
+            }
+            #expect(store.digest() == Self.store(bytes).digest())
+            #expect(await elsewhere.value)
+        }
+    }
+
     @Test("an append that throws at a full root leaves the digest as it was")
     func digestAfterThrow() {
         struct Refused: Error {}

@@ -16,7 +16,7 @@ extension DigestAhead {
         var least: Duration?
         for _ in 0..<approachCount {
             guard let copy = await host.digestible() else { break }
-            let duration = await run(copy)
+            let duration = await run(copy, isAwaited: true)
             least = min(least ?? duration, duration)
             if duration <= shortDigest || clock.now - begin > patience { break }
         }

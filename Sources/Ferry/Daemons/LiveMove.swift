@@ -135,16 +135,17 @@ final class FrozenCopy: Sendable {
 enum DigestAhead {
     /// Digests a copy on a thread of its own, and frees it there: a large state takes longer than events may wait for a thread of the pool.
     ///
+    /// - Parameter isAwaited: whether somebody waits for it, or goes by what it takes, so that the thread keeps its core.
     /// - Returns: what the digest took, without the wait for the thread and without freeing the copy.
     @discardableResult
-    static func run(_ daemon: consuming any StateDigesting) async -> Duration {
+    static func run(_ daemon: consuming any StateDigesting, isAwaited: Bool = false) async -> Duration {
         let copy = FrozenCopy(daemon)
         return await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .utility).async {
                 guard let daemon = copy.take() as? any StateDigesting else { return continuation.resume(returning: .zero) }
                 let start = ContinuousClock.now
                 let duration = withExtendedLifetime(daemon) {
-                    _ = daemon.stateDigest
+                    CorePace.$isBackground.withValue(!isAwaited) { _ = daemon.stateDigest }
                     return ContinuousClock.now - start
                 }
                 continuation.resume(returning: duration)

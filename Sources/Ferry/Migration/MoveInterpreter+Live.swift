@@ -58,6 +58,7 @@ extension MoveInterpreter {
     /// Runs until the log is over; what a lost session has taken with it is shipped again when the dispatcher says so.
     @concurrent
     private nonisolated func pump(_ move: LiveMove, over sessions: SessionTable, to node: NodeKey, _ header: MessageHeader) async {
+        var pace = CorePace()
         while !Task.isCancelled {
             let ticket = move.changed.ticket
             guard let step = move.nextStep(byteLimit: Self.batchByteCount) else { return }
@@ -68,6 +69,7 @@ extension MoveInterpreter {
             if let session = sessions.existing(node) {
                 try? await session.send(.migration(FerryMessage(header: header, body: .bufferedEvents(batch))))
             }
+            pace.offerCore()
             await logChanged(move.migration, step.status)
         }
     }

@@ -113,7 +113,9 @@ extension MoveInterpreter {
                     throw FerryError(.daemonNotFound, "the daemon is not here")
                 }
                 let (session, stream) = try await openStream(migration, to: node, at: place)
-                try await write(frozen, to: stream, for: session.peer, migration, progress)
+                try await CorePace.$isBackground.withValue(departing[migration] != nil) {
+                    try await write(frozen, to: stream, for: session.peer, migration, progress)
+                }
             } catch {
                 let reason = Self.reason(error, "the snapshot")
                 await report { $0.streamFailed(migration, reason, now: $1, wallClock: $2) }
@@ -140,6 +142,8 @@ extension MoveInterpreter {
     private nonisolated func write(
         _ copy: FrozenCopy, to stream: OutgoingStream, for peer: PeerIdentity, _ migration: MigrationID, _ progress: DepartureProgress
     ) async throws {
+        // Otherwise it would go on, until it first waits, on the thread that has served this actor.
+        await Task.yield()
         var writer = try SnapshotWriter(
             into: stream, compressor: core.compressor(for: peer), level: nil, chunkByteCount: core.limits.chunkByteCount
         ) { stateByteCount, wireByteCount in

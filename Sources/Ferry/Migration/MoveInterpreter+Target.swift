@@ -69,7 +69,10 @@ extension MoveInterpreter {
                 guard arrivals[migration] != nil else { throw CancellationError() }
                 arrivals[migration]?.stream = incoming
                 await report { $0.restoreBegan(migration, now: $1, wallClock: $2) }
-                let (daemon, trailer) = try await read(snapshot, from: incoming, limit, reservation, progress)
+                let isLive = arrival.request.order.mode == .live
+                let (daemon, trailer) = try await CorePace.$isBackground.withValue(isLive) {
+                    try await read(snapshot, from: incoming, limit, reservation, progress)
+                }
                 await restored(migration, daemon, snapshot, trailer)
             } catch {
                 let reason = Self.reason(error, "the restore")
@@ -87,6 +90,8 @@ extension MoveInterpreter {
         guard let registration = core.registrations.first(where: { $0.accepts(snapshot.kind) }) else {
             throw FailureReason(.factoryNotFound)
         }
+        // Otherwise it would go on, until it first waits, on the thread that has served this actor.
+        await Task.yield()
         var reader = SnapshotReader(
             from: stream, compressors: core.compressors, maximumStateByteCount: Int(clamping: limit)
         ) { stateByteCount, _ in
@@ -96,7 +101,7 @@ extension MoveInterpreter {
         }
         let daemon = try await registration.type.init(restoring: &reader)
         let trailer = try await reader.finish()
-        if let digestible = daemon as? any StateDigesting { await DigestAhead.run(digestible) }
+        if let digestible = daemon as? any StateDigesting { await DigestAhead.run(digestible, isAwaited: !CorePace.isBackground) }
         return (daemon, trailer)
     }
 

@@ -12,7 +12,7 @@ final class FrameBatch: @unchecked Sendable {
 
     let buffer: PageBuffer
     private(set) var runs: [Run] = []
-    private var byteCount = 0
+    private(set) var byteCount = 0
     private let maximumRunByteCount: Int
 
     init(byteCount: Int, maximumRunByteCount: Int) {

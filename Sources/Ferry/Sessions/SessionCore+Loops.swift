@@ -2,6 +2,9 @@ internal import FerryStateMachines
 internal import FerryTransports
 
 extension SessionCore {
+    /// Smaller batches may carry what everybody waits for; one of this size is full of a state, or of more events than a turn would delay.
+    private static let bulkByteCount = 32 << 10
+
     /// Moves frames until the session is over: one loop each way. Cancellation closes the session, tells the peer, and then returns.
     func run(over link: some BatchingLink) async {
         await withTaskCancellationHandler {
@@ -19,11 +22,14 @@ extension SessionCore {
     private func receiveFrames(from link: some BatchingLink) async {
         let buffer = PageBuffer(byteCount: max(link.maximumBatchByteCount, link.properties.maximumFrameByteCount))
         var text = "the link was closed"
+        var pace = CorePace()
         do {
             while true {
                 var output = buffer.output()
                 guard let frameByteCount = try await link.receiveBatch(into: &output) else { break }
-                receive(buffer.bytes(in: 0..<output.byteCount), frameByteCount: frameByteCount)
+                let byteCount = output.byteCount
+                receive(buffer.bytes(in: 0..<byteCount), frameByteCount: frameByteCount)
+                if byteCount >= Self.bulkByteCount { pace.offerCore() }
             }
         } catch {
             if Task.isCancelled { return readingEnded() }
@@ -46,6 +52,7 @@ extension SessionCore {
     private func sendFrames(to link: some BatchingLink) async {
         let byteCount = max(min(link.maximumBatchByteCount, 1 << 17), link.properties.maximumFrameByteCount)
         let batch = FrameBatch(byteCount: byteCount, maximumRunByteCount: link.maximumBatchByteCount)
+        var pace = CorePace()
         sending: while true {
             let ticket = framesReady.ticket
             switch fill(batch) {
@@ -62,6 +69,7 @@ extension SessionCore {
                     linkClosed(error.description)
                     break sending
                 }
+                if batch.byteCount >= Self.bulkByteCount { pace.offerCore() }
                 batch.removeAll()
             case .park: await framesReady.waitUninterrupted(after: ticket)
             case .end: break sending

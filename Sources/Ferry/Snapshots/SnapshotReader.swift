@@ -32,6 +32,7 @@ public struct SnapshotReader: ~Copyable {
     var decoder: ChunkDecoder
     private let source: any SnapshotSource
     private var input: WindowBuffer
+    private var pace = CorePace.ifInBackground
     private var arrived = 0..<0
     /// Record bytes that the source gave.
     public private(set) var wireByteCount: UInt64 = 0
@@ -137,6 +138,7 @@ public struct SnapshotReader: ~Copyable {
             arrived = (arrived.lowerBound + taken)..<arrived.upperBound
         }
         onProgress?(decoder.stateByteCount, wireByteCount)
+        pace?.offerCore()
         return true
     }
 

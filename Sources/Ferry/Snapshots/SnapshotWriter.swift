@@ -39,6 +39,7 @@ public struct SnapshotWriter: ~Copyable {
     private let compressor: any Compressor
     private let level: Int
     private var probe = CompressionProbe()
+    private var pace = CorePace.ifInBackground
     private let onProgress: (@Sendable (_ stateByteCount: Int, _ wireByteCount: UInt64) -> Void)?
 
     /// Opens a stream of state.
@@ -141,6 +142,7 @@ public struct SnapshotWriter: ~Copyable {
         guard byteCount > 0 else { return }
         try await sink.write(encoder.record)
         wireByteCount += UInt64(byteCount)
+        pace?.offerCore()
     }
 
     private mutating func refill() {

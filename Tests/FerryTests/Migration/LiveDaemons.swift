@@ -47,6 +47,45 @@ struct WaywardDaemon: Daemon {
     }
 }
 
+/// The same ways in silence: nothing but its state digest shows them.
+struct SilentWaywardDaemon: StateDigesting {
+    static let kind = DaemonKind(name: "silent-wayward", schemaVersion: 1)
+    private static let outsideWorld = Atomic<UInt64>(0)
+
+    var way: WaywardDaemon.Way
+    var seed: UInt64
+    var sum: UInt64 = 1
+
+    init(_ way: WaywardDaemon.Way, seed: UInt64) {
+        self.way = way
+        self.seed = seed
+    }
+
+    var stateDigest: FixedBytes32 { keyedBlake2s(key: [3].rawSpan, payload(sum).rawSpan) }
+
+    mutating func process(_ event: CausalEvent, into outputs: inout DaemonOutputs) throws {
+        switch way {
+        case .nonDeterministic: sum &+= Self.outsideWorld.add(1, ordering: .relaxed).newValue
+        case .forgetful: sum &+= 1
+        }
+    }
+
+    func snapshot(into writer: inout SnapshotWriter) async throws {
+        await LedgerFaults.shared.hang(while: .hangsInSnapshot, seed: seed)
+        writer.write(way.rawValue)
+        writer.write(seed)
+        if way != .forgetful { writer.write(sum) }
+        try await writer.checkpoint()
+    }
+
+    init(restoring reader: inout SnapshotReader) async throws {
+        try await reader.checkpoint()
+        way = WaywardDaemon.Way(rawValue: try reader.read(UInt64.self)) ?? .forgetful
+        seed = try reader.read(UInt64.self)
+        if way != .forgetful { sum = try reader.read(UInt64.self) }
+    }
+}
+
 /// A daemon that only counts: no digest, no outputs.
 struct SilentDaemon: Daemon {
     static let kind = DaemonKind(name: "silent", schemaVersion: 1)
@@ -113,6 +152,7 @@ extension Composition {
         daemons = [
             DaemonRegistration(LedgerDaemon.self), DaemonRegistration(WaywardDaemon.self), DaemonRegistration(SilentDaemon.self),
             DaemonRegistration(DeclaredDaemon.self), DaemonRegistration(SlowDigestDaemon.self),
+            DaemonRegistration(SilentWaywardDaemon.self),
         ]
     }
 }

@@ -114,6 +114,36 @@ import Testing
         }
     }
 
+    @Test("a silent daemon whose snapshot drops a field is refused before the commit in either mode, and serves on with the field")
+    func refusesWhatIsDropped() async throws {
+        let seed = UInt64(130)
+        try await withHeldSnapshot(SilentWaywardDaemon(.forgetful, seed: seed), seed: seed) { nodes, entity, emitter, handle in
+            for value in UInt64(1)...5 { try await emitter.deliver(payload(value)) }
+            let before = await nodes[0].daemons.map(\.processedEventCount)
+            LedgerFaults.shared.set(nil, for: seed)
+            let error = await #expect(throws: FerryError.self) { _ = try await handle.value }
+            #expect((error?.cause as? FailureReason)?.code == .releaseMismatch)
+            #expect(error?.message.contains("state digest") == true, "\(error.debugDescription)")
+            try await emitter.deliver(payload(6))
+            #expect(await nodes[0].daemons.map(\.standing) == [.active])
+            #expect(await nodes[0].daemons.map(\.processedEventCount) == before.map { $0 + 1 })
+            #expect(await nodes[1].daemons.isEmpty)
+        }
+    }
+
+    @Test("a silent daemon that is not deterministic is found out by its state digest, and moves standing still with its state")
+    func movesWhatIsSilentlyNonDeterministic() async throws {
+        let seed = UInt64(131)
+        try await withHeldSnapshot(SilentWaywardDaemon(.nonDeterministic, seed: seed), seed: seed) { nodes, entity, emitter, handle in
+            for value in UInt64(1)...5 { try await emitter.deliver(payload(value)) }
+            let before = try await nodes[0].stateDigest(of: entity.originHash)
+            LedgerFaults.shared.set(nil, for: seed)
+            let report = try await handle.value
+            #expect(report.mode == .stopAndCopy && report.determinism == .verified)
+            #expect(try await nodes[1].stateDigest(of: entity.originHash).digest == before.digest)
+        }
+    }
+
     @Test("without leave to fall back, the daemon stays where it is and serves on")
     func staysWithoutLeave() async throws {
         var options = MoveOptions()

@@ -91,8 +91,8 @@ struct LedgerDaemon: StateDigesting {
     var predictedByteCount: UInt64 { UInt64(entries.count * 8 + padding.count) }
 
     var stateDigest: FixedBytes32 {
-        let bytes = [UInt8](rawCapacity: entries.count * 8) { output in
-            for entry in entries { output.append(littleEndian: entry) }
+        let bytes = [UInt8](rawCapacity: (entries.count + 2) * 8) { output in
+            for entry in entries + [lastDraw, padding.digest()] { output.append(littleEndian: entry) }
         }
         return keyedBlake2s(key: [1].rawSpan, bytes.rawSpan)
     }
