@@ -45,6 +45,14 @@ import Testing
         for kind in FaultKind.allCases { #expect(report.total.faults[kind] == 0) }
     }
 
+    @Test("doubts that operators end, each knowing how the other node stands, end well whatever is on its way")
+    func operators() async throws {
+        let report = try await SimulationCampaign(first: 1, count: 150, options: options(.operators)).run(jobs: 2)
+        #expect(report.firstFailure == nil, "\(report.firstFailure?.seed ?? 0): \(report.total.violations)")
+        #expect(report.total.resolved >= 10, "of \(report.total.doubted) doubts \(report.total.resolved) were ended by hand")
+        #expect(report.total.lost == 0, "nobody crashes, so no daemon may be lost")
+    }
+
     @Test("the timeline tells the same run")
     func timeline() throws {
         let simulation = Simulation(seed: 5, options: options(.ordered))
@@ -69,7 +77,7 @@ import Testing
         #expect(total.moves > 0 && total.rolledBack > 0 && total.eventsAccepted > 0)
         #expect(total.completed == 0, "the source's digest is over a state that the copy does not hold")
         // Which is all that the world complains of.
-        let complaint = "a move is rolled back without a fault"
+        let complaint = "a move comes to nothing without a fault"
         #expect(total.violations.allSatisfy { $0.invariant == "L1" && $0.text.hasPrefix(complaint) }, "\(total.violations)")
     }
 }

@@ -73,7 +73,7 @@ extension ControlReply.PlanLine {
 
 extension MoveMode {
     /// As requests and replies have it.
-    var controlName: String {
+    package var controlName: String {
         switch self {
         case .live: "live"
         case .stopAndCopy: "stop-and-copy"

@@ -36,7 +36,7 @@ extension MoveInterpreter {
     func endPlan(_ migration: MigrationID, _ outcome: MoveOutcome) {
         guard let plan = plans.removeValue(forKey: migration) else { return }
         switch outcome {
-        case .declined(let reason), .rolledBack(let reason), .rolledBackAfterCommit(let reason), .lost(let reason),
+        case .declined(let reason), .rolledBack(let reason), .rolledBackAfterCommit(let reason), .letGo(let reason),
             .forgotten(let reason):
             plan.resume(returning: .failure(reason))
         case .completed: plan.resume(returning: .failure(FailureReason(.protocolViolation, "a plan was carried out")))

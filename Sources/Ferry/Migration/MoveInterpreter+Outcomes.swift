@@ -59,7 +59,7 @@ extension MoveInterpreter {
             fail(migration, role, FerryError(.rolledBack, text, cause: reason))
         case .declined(let reason):
             fail(migration, role, FerryError(.declined, "the move was declined: \(explained(reason, migration))", cause: reason))
-        case .lost(let reason):
+        case .letGo(let reason):
             fail(migration, role, FerryError(.failed, "the daemon was let go in doubt: \(reason)", cause: reason))
         case .forgotten(let reason):
             fail(migration, role, FerryError(.failed, "how the move ended is forgotten: \(reason)", cause: reason))

@@ -44,7 +44,7 @@ extension MoveOutcome {
         case .rolledBack: "rolledBack"
         case .rolledBackAfterCommit: "rolledBack"
         case .declined: "declined"
-        case .lost, .forgotten: "failed"
+        case .letGo, .forgotten: "failed"
         }
     }
 }

@@ -140,8 +140,8 @@ public enum MoveOutcome: Hashable, Sendable {
     case rolledBackAfterCommit(FailureReason)
     /// Refused or given up before the daemon stopped.
     case declined(FailureReason)
-    /// The source's operator has let the daemon go in doubt.
-    case lost(FailureReason)
+    /// The source's operator has let the daemon go in doubt; whether the target owns it is not known.
+    case letGo(FailureReason)
     /// The move is over, and whoever took part has forgotten how it ended; a daemon that was at a source which has crashed is lost.
     case forgotten(FailureReason)
 

@@ -39,7 +39,7 @@ extension OrchestratorMachine {
         attempt.epoch = epoch
         switch reason.code {
         case .rolledBackAfterCommit: end(.rolledBackAfterCommit(reason), now: now, &effects)
-        case .givenUp: end(.lost(reason), now: now, &effects)
+        case .givenUp: end(.letGo(reason), now: now, &effects)
         case _ where epoch == .none: confirm(reason, now: now, &effects)
         default: end(.beforeCommit(reason), now: now, &effects)
         }

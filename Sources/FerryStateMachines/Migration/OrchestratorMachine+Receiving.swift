@@ -146,7 +146,7 @@ extension OrchestratorMachine {
             let outcome: MoveOutcome =
                 switch reason.code {
                 case .rolledBackAfterCommit: .rolledBackAfterCommit(reason)
-                case .givenUp: .lost(reason)
+                case .givenUp: .letGo(reason)
                 default: .beforeCommit(reason)
                 }
             end(outcome, now: now, &effects)

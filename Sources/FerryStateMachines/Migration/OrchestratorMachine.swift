@@ -166,7 +166,7 @@ struct OrchestratorMachine: ~Copyable {
         case .rolledBack(let reason), .declined(let reason):
             guard reason.code == .releaseMismatch || reason.code == .notDeterministic else { return nil }
             return attempt.order.next(mode: .stopAndCopy)
-        case .completed, .rolledBackAfterCommit, .lost, .forgotten: return nil
+        case .completed, .rolledBackAfterCommit, .letGo, .forgotten: return nil
         }
     }
 
@@ -266,7 +266,7 @@ extension MoveOutcome {
     public var reason: FailureReason? {
         switch self {
         case .completed: nil
-        case .rolledBack(let reason), .rolledBackAfterCommit(let reason), .declined(let reason), .lost(let reason),
+        case .rolledBack(let reason), .rolledBackAfterCommit(let reason), .declined(let reason), .letGo(let reason),
             .forgotten(let reason):
             reason
         }

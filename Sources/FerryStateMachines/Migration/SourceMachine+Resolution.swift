@@ -40,7 +40,7 @@ extension SourceMachine {
         phaseDeadline = now + environment.budgets.promise
         effects.actions.append(.retire(attempt.migration, daemon: attempt.order.daemon, moved: committed.moved))
         sendOutcome(&effects)
-        effects.actions.append(.ended(attempt.migration, .source, .lost(reason)))
+        effects.actions.append(.ended(attempt.migration, .source, .letGo(reason)))
     }
 
     var surrenderReason: FailureReason? {

@@ -196,7 +196,7 @@ struct SourceMachine: ~Copyable {
         case .done(_, let figures): .completed(figures)
         case .abandoned(let reason, let isAfterCommit): isAfterCommit ? .rolledBackAfterCommit(reason) : .beforeCommit(reason)
         case .declined(let reason): .declined(reason)
-        default: surrenderReason.map { .lost($0) }
+        default: surrenderReason.map { .letGo($0) }
         }
     }
 

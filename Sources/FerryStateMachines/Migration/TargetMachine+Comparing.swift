@@ -81,7 +81,7 @@ extension TargetMachine {
         switch facts {
         case .failure(let reason): refuse(reason, now: now, &effects)
         case .success(let facts):
-            if let mismatch = mismatch(candidate.signed.release, facts), !environment.lacks(.tail) {
+            if let mismatch = mismatch(candidate.signed.release, facts) {
                 return refuse(FailureReason(.releaseMismatch, mismatch), now: now, &effects)
             }
             state = .preparing(
@@ -115,6 +115,7 @@ extension TargetMachine {
     private func mismatch(_ release: Release, _ facts: RestoredFacts) -> String? {
         let held = facts.snapshot
         guard let lanes = try? held.outputLanes.digest() else { return "the restored output lanes have no canonical form" }
+        if environment.lacks(.tail), release.lastLogIndex != facts.lastLogIndex { return nil }
         let checks: [(String, Bool)] = [
             ("lineage", release.lineage == held.lineage),
             ("daemon", release.daemon == held.entity),

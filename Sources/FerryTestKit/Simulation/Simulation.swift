@@ -60,6 +60,8 @@ public struct SimulationResult: Sendable, Hashable {
     public var inDoubt = 0
     /// Moves that were in doubt for longer than their budget at some time, however they ended.
     public var doubted = 0
+    /// Moves of which an operator has ended a doubt by hand.
+    public var resolved = 0
     /// Moves that completed in live mode.
     public var completedLive = 0
     /// Inputs that copies replayed from move logs.
@@ -129,6 +131,7 @@ extension SimulationWorld {
             case .lost: result.lost += 1
             }
             if move.wasInDoubt { result.doubted += 1 }
+            if move.isResolvedByHand { result.resolved += 1 }
         }
         result.inDoubt = nodes.reduce(0) { count, node in
             count + node.dispatcher.moves.count { $0.outcome == nil && $0.isInDoubt && $0.role == .source }

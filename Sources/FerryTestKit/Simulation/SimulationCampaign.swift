@@ -94,6 +94,7 @@ public struct SimulationReport: Sendable {
         total.lost += result.lost
         total.inDoubt += result.inDoubt
         total.doubted += result.doubted
+        total.resolved += result.resolved
         total.completedLive += result.completedLive
         total.replayedInputs += result.replayedInputs
         total.eventsAccepted += result.eventsAccepted

@@ -188,13 +188,13 @@ struct ResolutionTests {
         let move = try doubt(losing: Self.isTake)
         #expect(move.resolve(.giveUp, at: move.cast.source))
         #expect(move.sourceActions.filter { if case .retire = $0 { true } else { false } }.count == 1)
-        guard case .lost(let reason) = move.view(.source, at: move.cast.source)?.outcome else {
+        guard case .letGo(let reason) = move.view(.source, at: move.cast.source)?.outcome else {
             Issue.record("not let go")
             return
         }
         #expect(reason.code == .givenUp)
         #expect(move.view(.source, at: move.cast.source)?.isInDoubt == false)
-        guard case .lost = move.view(.orchestrator, at: move.cast.source)?.outcome else {
+        guard case .letGo = move.view(.orchestrator, at: move.cast.source)?.outcome else {
             Issue.record("the orchestrator was not told")
             return
         }

@@ -20,11 +20,14 @@ public struct SimulationPreset: RawRepresentable, Sendable, Hashable, CustomStri
     public static let calm = SimulationPreset(rawValue: "calm")
     /// ``unordered`` with nothing but loss of up to three messages in ten, repetition and reordering: every move completes all the same.
     public static let lossy = SimulationPreset(rawValue: "lossy")
-    /// One of the others by seed: of 16 seeds one is ``full``, one ``calm``, one ``lossy``, six are ``unordered`` and seven ``ordered``.
+    /// ``ordered`` without crashes, and with operators who end doubts by hand (`ferryctl moves resolve`): each is right about what the other
+    /// node will do, and no two contradict each other.
+    public static let operators = SimulationPreset(rawValue: "operators")
+    /// One of the others by seed, without ``operators``: of 16 seeds one is ``full``, one ``calm``, one ``lossy``, six are ``unordered`` and seven ``ordered``.
     public static let mixed = SimulationPreset(rawValue: "mixed")
 
     /// Every preset.
-    public static let all: [SimulationPreset] = [.mixed, .ordered, .unordered, .full, .calm, .lossy]
+    public static let all: [SimulationPreset] = [.mixed, .ordered, .unordered, .full, .calm, .lossy, .operators]
 
     /// The name.
     public var description: String { rawValue }
@@ -63,6 +66,8 @@ struct SimulationSettings {
     var duplicationPermille = 0
     /// Nothing goes wrong but loss, repetition and reordering of messages.
     var isLossy = false
+    /// Whether doubts are ended by hand.
+    var hasOperators = false
     var budgets = PhaseBudgets(
         plan: .seconds(3), fence: .seconds(2), transfer: .seconds(5), stall: .seconds(4), restore: .seconds(5), converge: .seconds(2),
         replay: .seconds(3), prepare: .seconds(3), take: .seconds(4), promise: .seconds(15), retry: .milliseconds(100) ... .seconds(2))
@@ -102,6 +107,7 @@ struct SimulationSettings {
         // Small enough to be met.
         if random.chance(200) { moveLimits = MigrationLimits(movesPerRole: 8, rememberedMoveCount: 24) }
         for kind in FaultKind.allCases where random.chance(Self.likelihood(of: kind)) { enabled.append(kind) }
+        if preset == .operators { bringDoubts() }
         if isEnabled(.loss) { lossPermille = random.pick([10, 50, 150, 300]) ?? 0 }
         if isEnabled(.duplication) { duplicationPermille = random.pick([20, 100, 250]) ?? 0 }
     }
@@ -115,6 +121,14 @@ struct SimulationSettings {
             plan: .seconds(60), fence: .seconds(60), transfer: .seconds(60), stall: .seconds(60),
             restore: .seconds(60), converge: .seconds(60), replay: .seconds(60), prepare: .seconds(60), take: .seconds(60),
             promise: .seconds(120), retry: .milliseconds(100) ... .seconds(1))
+    }
+
+    /// Nobody forgets what an operator relies on, and nodes often lose sight of each other for longer than a take may last.
+    private mutating func bringDoubts() {
+        hasOperators = true
+        enabled.removeAll { [.sourceCrash, .targetCrash, .orchestratorCrash].contains($0) }
+        enable([.partition, .oneWayPartition, .clockPause])
+        budgets.take = .seconds(1)
     }
 
     /// Crashes without a journal take daemons with them, so they are rarer than what a move survives.

@@ -38,9 +38,19 @@ extension SimulationNode {
         case .inDoubt(let migration, let role, let reason):
             world.move(migration)?.wasInDoubt = true
             world.say("\(endpoint.name)  \(role) of \(migration.hex.prefix(6)) is in doubt: \(reason)")
+            world.reported(migration, as: role, at: self)
         case .cancelRefused(let migration): world.say("\(endpoint.name)  too late to cancel \(migration.hex.prefix(6))")
         case .ended(let migration, let role, let outcome): ended(migration, role, outcome)
         }
+    }
+
+    /// Does what an operator says of a doubt, if it is one still.
+    func resolve(_ move: MoveTruth, _ resolution: MoveResolution) {
+        if dispatcher.resolve(move.migration, resolution, now: now, wallClock: wallClock) {
+            world.say("\(endpoint.name)  an operator says \(resolution) of \(move.name)")
+            move.resolved(resolution, at: endpoint.key)
+        }
+        drain()
     }
 
     func send(_ message: FerryMessage, to node: NodeKey) {
@@ -95,7 +105,7 @@ extension MoveOutcome {
         case .rolledBack(let reason): "rolled back (\(reason))"
         case .rolledBackAfterCommit(let reason): "rolled back after the commit (\(reason))"
         case .declined(let reason): "declined (\(reason))"
-        case .lost(let reason): "lost (\(reason))"
+        case .letGo(let reason): "let go (\(reason))"
         case .forgotten(let reason): "forgotten (\(reason))"
         }
     }

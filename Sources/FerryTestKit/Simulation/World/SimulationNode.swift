@@ -90,11 +90,10 @@ final class SimulationNode {
             host.truth.mayBeLost = true
             lostCount += 1
         }
-        for view in dispatcher.moves where view.role == .target && view.outcome == nil {
-            world.daemon(view.daemon.originHash)?.mayBeLost = true
-        }
         for view in dispatcher.moves {
             guard let move = world.move(view.migration) else { continue }
+            // Its take is on its way to a source that obeys it.
+            if view.role == .target, view.outcome == nil, move.targetState == .took { world.daemons[move.daemon].mayBeLost = true }
             move.forget(view.role)
             switch view.role {
             case .source: move.enters(.sourceForgotten)

@@ -111,6 +111,8 @@ final class MoveTruth {
     /// Role by role, as each said it.
     private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
     var wasInDoubt = false
+    /// What operators have said at source and target.
+    private var resolutions: [MoveResolution?] = [nil, nil]
     /// How often the daemon's state began to be sent.
     var transferCount = 0
     /// What the hand-over did, in the terms of `docs/model`.
@@ -138,6 +140,13 @@ final class MoveTruth {
     }
 
     func outcome(_ role: MoveRole) -> MoveOutcome? { outcomes[Int(role.rawValue)] }
+
+    /// What the operator of the source's or the target's node has said.
+    func resolution(_ role: MoveRole) -> MoveResolution? { resolutions[role == .source ? 0 : 1] }
+
+    var isResolvedByHand: Bool { resolutions.contains { $0 != nil } }
+
+    func resolved(_ resolution: MoveResolution, at node: NodeKey) { resolutions[node == order.source ? 0 : 1] = resolution }
 
     /// The state that a step leads to.
     func enters(_ state: ModelState, standing: ModelStanding? = nil) {
@@ -174,7 +183,7 @@ final class MoveTruth {
         case .completed: return .completed
         case .rolledBack, .rolledBackAfterCommit: return .rolledBack
         case .declined: return .declined
-        case .lost, .forgotten, nil: return .lost
+        case .letGo, .forgotten, nil: return .lost
         }
     }
 }

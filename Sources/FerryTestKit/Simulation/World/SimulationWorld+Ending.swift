@@ -5,6 +5,10 @@ internal import FerryWire
 extension SimulationWorld {
     /// What a move may take in messages, besides the entries of its log.
     private static let messageByteCountPerMove = 24 << 10
+    /// An event and its answer.
+    private static let laneMessagesPerEvent = 2
+    /// Emitters that wait for a daemon, and find it again.
+    private static let laneMessagesPerMove = 128
 
     /// Plays the seed from its beginning to its end.
     func play() {
@@ -117,8 +121,9 @@ extension SimulationWorld {
     private func checkCalm() {
         for move in moves {
             if move.transferCount > 1 { violate("S10", "\(move.name) sends its daemon's state \(move.transferCount) times") }
-            if move.result == .rolledBack, !hasRival(move), !isUnmovable(move) {
-                violate("L1", "a move is rolled back without a fault: \(move.migration)")
+            if move.result != .completed, !hasRival(move), !isUnmovable(move) {
+                let outcome = move.outcome(.source) ?? move.outcome(.orchestrator)
+                violate("L1", "a move comes to nothing without a fault: \(move.name), \(outcome?.brief ?? "unknown")")
             }
             let byteCount = stateByteCount(of: daemons[move.daemon])
             let bound = settings.budgets.publishedBound(byteCount: byteCount, mode: move.order.mode)
@@ -126,6 +131,9 @@ extension SimulationWorld {
         }
         let needed = Self.messageByteCountPerMove * moves.count + loggedByteCount
         if messageByteCount > needed { violate("S10", "\(messageByteCount) bytes of messages were sent for \(needed)") }
+        let eventCount = emitters.reduce(Int(outputCount)) { $0 + Int($1.acceptedCount) }
+        let laneMessages = Self.laneMessagesPerMove * moves.count + Self.laneMessagesPerEvent * eventCount
+        if laneMessageCount > laneMessages { violate("S10", "\(laneMessageCount) messages on lanes carried \(eventCount) events") }
     }
 
     /// What a move of the daemon has to carry, as of now.
@@ -144,11 +152,12 @@ extension SimulationWorld {
         return move.order.mode == .live && (daemon.isNoisy || daemon.determinism == .unverified)
     }
 
-    /// Whether another move of the same daemon ran at the same time.
+    /// Whether another move of the same daemon ran at the same time as the move's order.
     private func hasRival(_ move: MoveTruth) -> Bool {
-        moves.contains {
+        let begun = moves.first { $0.order.id == move.order.id }?.orderedAt ?? move.orderedAt
+        return moves.contains {
             $0 !== move && $0.daemon == move.daemon && $0.order.id != move.order.id
-                && abs(($0.orderedAt - move.orderedAt).components.seconds) < (settings.isLossy ? 300 : 30)
+                && $0.orderedAt <= move.endedAt && begun <= $0.endedAt
         }
     }
 

@@ -15,7 +15,9 @@ extension SimulationWorld {
             if move.sourceState == .streaming { move.enters(.released, standing: standing) }
             checkEpoch(of: move, epoch: message.header.epoch)
         case .cutoverNotify:
-            if standing != .inDoubt { violate("S9", "the key of \(move.name) leaves before its source is in doubt") }
+            // A source that was let go by hand says its commit again, for the target that it was let go for.
+            let isInDoubt = standing == .inDoubt || move.resolution(.source) == .giveUp
+            if !isInDoubt { violate("S9", "the key of \(move.name) leaves before its source is in doubt") }
             if !move.sentMessages.contains(.prepared) { violate("S9", "the key of \(move.name) leaves before the target is prepared") }
         case .prepared: if move.targetState == .restoring { move.enters(.prepared, standing: standing) }
         case .activateAck: if move.targetState == .prepared { move.enters(.took, standing: standing) }
@@ -93,9 +95,8 @@ extension SimulationWorld {
             if isGone, !move.wasOrderForgotten {
                 violate("V", "\(move.name) is reported \(outcome.brief), and the daemon has gone")
             }
-        case .lost:
-            guard let holder = holder(of: daemons[move.daemon]) else { return }
-            violate("V", "\(move.name) is reported lost; \(holder.endpoint.name) has the daemon")
+        case .letGo:
+            if move.resolution(.source) != .giveUp { violate("V", "\(move.name) is reported let go, and nobody has let it go") }
         case .forgotten: break
         }
     }
@@ -113,9 +114,8 @@ extension SimulationWorld {
             case .rolledBack, .rolledBackAfterCommit, .declined:
                 let hasGone = move.sourceState == .done || move.targetState == .active
                 if hasGone { violate("V", "\(move.name) was reported \(outcome.brief), and has given the daemon away") }
-            case .lost:
-                if holder(of: daemons[move.daemon]) != nil { violate("V", "\(move.name) was reported lost, and the daemon lives") }
-            case .forgotten: break
+            // Whoever let go did not know whether the target owns the daemon.
+            case .letGo, .forgotten: break
             }
         }
     }

@@ -30,6 +30,7 @@ extension SimulationWorld {
             }
             say("\(from.name) → \(to.name)  \(migration.body.name)  \(migration.header.migration.hex.prefix(6))/\(migration.header.epoch)")
         }
+        if case .lane = message { laneMessageCount += 1 }
         network.send(bytes, from: from, to: to)
     }
 

@@ -44,6 +44,8 @@ final class SimulationWorld {
     var healedAt = Timestamp.zero
     /// Bytes of messages about moves.
     var messageByteCount = 0
+    /// Messages of lanes, questions and answers alike.
+    var laneMessageCount = 0
     /// Bytes of inputs that were logged, and so have to be sent.
     var loggedByteCount = 0
     /// Outputs of daemons that have taken effect on others.

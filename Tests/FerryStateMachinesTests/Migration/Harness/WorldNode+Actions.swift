@@ -149,7 +149,7 @@ extension MoveOutcome {
         case .rolledBack(let reason): "rolledBack(\(reason))"
         case .rolledBackAfterCommit(let reason): "rolledBackAfterCommit(\(reason))"
         case .declined(let reason): "declined(\(reason))"
-        case .lost(let reason): "lost(\(reason))"
+        case .letGo(let reason): "letGo(\(reason))"
         case .forgotten(let reason): "forgotten(\(reason))"
         }
     }
