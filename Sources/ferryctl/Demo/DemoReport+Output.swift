@@ -45,7 +45,8 @@ extension DemoReport {
 
     private static func json(_ move: Move) -> JSONValue {
         .object([
-            ("result", .string(move.summary.result)), ("durationSeconds", .optional(move.summary.durationSeconds)),
+            ("result", .string(move.summary.result)), ("mode", move.summary.mode.map(JSONValue.string) ?? .null),
+            ("durationSeconds", .optional(move.summary.durationSeconds)),
             ("pauseMilliseconds", .optional(move.observedPauseNanoseconds.map { Double($0) * 1e-6 } ?? move.summary.pauseMilliseconds)),
             ("longestStallMilliseconds", .number(Double(move.longestStallNanoseconds) * 1e-6)),
             ("wireBytes", .optional(move.summary.wireBytes.map { Int($0) })), ("rounds", .optional(move.summary.rounds)),

@@ -43,11 +43,16 @@ struct DemoReport: Sendable {
         return "completed"
     }
 
+    /// A move that was ordered live and was made by stopping the daemon: its copy did not do what it did, which this daemon's must.
+    private var fallback: MoveSummary? {
+        moves.lazy.map(\.summary).first { $0.mode.map { $0 != options.mode.rawValue } ?? false }
+    }
+
     /// The exit status that the contract of the command line asks for; the first that applies.
     var status: ExitStatus {
         let counters = [accounting?.lost, accounting?.duplicated, accounting?.reordered].compactMap { $0 }
         if result == "failed" || counters.contains(where: { $0 != 0 }) || stateMatchesTwin == false
-            || accounting?.isChainContinuous == false || isReceiptValid == false
+            || accounting?.isChainContinuous == false || isReceiptValid == false || fallback != nil
         {
             return .failed
         }
@@ -62,6 +67,9 @@ struct DemoReport: Sendable {
         guard status != .success else { return nil }
         if result != "completed", let move = moves.first(where: { $0.summary.result == result }) {
             return CommandFailure(code: result, message: move.summary.message ?? "the move \(Self.words[result] ?? result)")
+        }
+        if fallback != nil {
+            return CommandFailure(code: "failed", message: "a live move was refused before the commit, and made by stopping the daemon")
         }
         return CommandFailure(code: "failed", message: "the run broke a promise: see the counters")
     }

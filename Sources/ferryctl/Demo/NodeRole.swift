@@ -108,7 +108,8 @@ struct NodeRole: Sendable {
             let report = try await handle.value
             await watching
             return MoveSummary(
-                result: "completed", durationSeconds: report.duration.seconds, pauseMilliseconds: report.pause.milliseconds,
+                result: "completed", mode: report.mode.controlName, durationSeconds: report.duration.seconds,
+                pauseMilliseconds: report.pause.milliseconds,
                 stateBytes: report.stateByteCount, wireBytes: report.wireByteCount, rounds: report.rounds, epoch: report.epoch.rawValue,
                 receipt: Data(report.receipt.bytes).base64EncodedString())
         } catch {

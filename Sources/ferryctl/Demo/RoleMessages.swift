@@ -45,6 +45,8 @@ struct MoveSummary: Codable, Sendable {
     /// `completed`, `rolledBack`, `declined`, `inDoubt`, `failed`.
     var result: String
     var message: String?
+    /// `live` or `stop-and-copy`, as it was in the end; with a completed move.
+    var mode: String?
     var durationSeconds: Double?
     var pauseMilliseconds: Double?
     var stateBytes: UInt64?

@@ -141,7 +141,7 @@ extension SoakLeg {
         let (ownerKills, targetKills) = (owner.killCount, target.killCount)
         do {
             let reply = try await orchestrator.ask(request, within: Self.moveBound)
-            count(reply, move)
+            count(reply, move, orderedAs: request.mode)
             switch options.sabotage == .misreported ? reply.error?.code ?? "rolledBack" : reply.error?.code {
             case nil: place.believe(SoakPlace.Verdict(node: target.name, killCount: targetKills, words: "\(move) is reported completed"))
             case "rolledBack":
@@ -161,7 +161,7 @@ extension SoakLeg {
         "inDoubt", "failed", "unreachable", "daemonNotFound", "daemonMoving", "notReady", "shuttingDown",
     ]
 
-    private func count(_ reply: ControlReply, _ move: String) {
+    private func count(_ reply: ControlReply, _ move: String, orderedAs mode: String?) {
         let code = reply.error?.code
         record.count { counts in
             switch code {
@@ -171,6 +171,11 @@ extension SoakLeg {
             case "inDoubt": counts.inDoubt += 1
             default: counts.unreported += 1
             }
+        }
+        if let report = reply.report {
+            if report.mode == SoakMode.live.rawValue { record.count { $0.completedLive += 1 } }
+            // Its copy did something else than the daemon, which this one's must not.
+            if report.mode != mode { record.violate("\(move) was ordered \(mode ?? "live") and made \(report.mode)") }
         }
         guard let error = reply.error, error.code != "rolledBack", error.code != "declined" else { return }
         record.note("\(move): \(error.code): \(error.message)")

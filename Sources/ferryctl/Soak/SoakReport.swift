@@ -4,6 +4,7 @@ internal import Synchronization
 struct SoakCounts: Sendable {
     var moves = 0
     var completed = 0
+    var completedLive = 0
     var rolledBack = 0
     var declined = 0
     var inDoubt = 0
@@ -67,9 +68,10 @@ struct SoakReport: Sendable {
     var fields: [(String, JSONValue)] {
         [
             ("durationSeconds", .number(durationSeconds)), ("moves", .integer(counts.moves)), ("completed", .integer(counts.completed)),
-            ("rolledBack", .integer(counts.rolledBack)), ("declined", .integer(counts.declined)), ("inDoubt", .integer(counts.inDoubt)),
-            ("unreported", .integer(counts.unreported)), ("kills", .integer(counts.kills)), ("stops", .integer(counts.stops)),
-            ("cuts", .integer(counts.cuts)), ("datagramsDropped", .integer(counts.relayed.dropped)),
+            ("completedLive", .integer(counts.completedLive)), ("rolledBack", .integer(counts.rolledBack)),
+            ("declined", .integer(counts.declined)), ("inDoubt", .integer(counts.inDoubt)), ("unreported", .integer(counts.unreported)),
+            ("kills", .integer(counts.kills)), ("stops", .integer(counts.stops)), ("cuts", .integer(counts.cuts)),
+            ("datagramsDropped", .integer(counts.relayed.dropped)),
             ("datagramsDuplicated", .integer(counts.relayed.repeated)), ("datagramsReordered", .integer(counts.relayed.overtaken)),
             ("throttledSeconds", .number(counts.throttledSeconds)), ("respawns", .integer(counts.respawns)),
             ("eventsAccepted", .integer(Int(counts.accepted))), ("eventsProcessed", .integer(counts.processed)),
@@ -83,8 +85,8 @@ struct SoakReport: Sendable {
 
     var lines: [String] {
         [
-            "Moves     \(counts.moves): \(counts.completed) completed, \(counts.rolledBack) rolled back, \(counts.declined) declined, "
-                + "\(counts.inDoubt) in doubt for a time, \(counts.unreported) whose orchestrator could not tell",
+            "Moves     \(counts.moves): \(counts.completed) completed (\(counts.completedLive) live), \(counts.rolledBack) rolled back, "
+                + "\(counts.declined) declined, \(counts.inDoubt) in doubt for a time, \(counts.unreported) whose orchestrator could not tell",
             "Faults    \(counts.kills) kills, \(counts.stops) stops, \(counts.cuts) cuts, \(counts.relayed.dropped) datagrams dropped, "
                 + "\(counts.relayed.repeated) twice, \(counts.relayed.overtaken) overtaken, \(Figure.text(counts.throttledSeconds)) s throttled",
             "Events    \(counts.accepted) accepted, \(counts.processed) processed, \(counts.lostByCrash) lost with their nodes",
