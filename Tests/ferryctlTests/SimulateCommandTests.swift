@@ -1,3 +1,4 @@
+import ArgumentParser
 import FerrySodium
 import FerryTestKit
 import Foundation

@@ -90,7 +90,7 @@ final class SimulationEmitter {
         }
         do throws(EmitterLaneError) {
             if try lane.machine.enqueue(payload, now: now) == nil {
-                if world.isFaulty { world.count(.fullBuffer) }
+                if world.isActive(.fullBuffer) { world.count(.fullBuffer) }
             } else {
                 lane.offeredCount += 1
             }

@@ -128,7 +128,7 @@ extension SimulationWorld {
         guard let key = random.pick(keys), let endpoint = endpoint(of: key) else { return }
         after(random.milliseconds(1...400)) { world in
             guard world.isFaulty, endpoint.isUp, move.outcome(.source) == nil else { return }
-            world.count(.cancel)
+            if world.nodes[endpoint.index].dispatcher.moves.contains(where: { $0.migration == move.migration }) { world.count(.cancel) }
             world.say("\(endpoint.name) cancels \(move.migration.hex.prefix(6))")
             world.nodes[endpoint.index].cancel(move.migration)
         }
