@@ -9,7 +9,7 @@
  * session dies with one of its nodes: what arrives from a dead node's last session might as well have arrived just before it died, and
  * nothing arrives at its next boot. Unknown of a new boot needs no place on the wire: once true it stays true.
  *
- * Each V_ flag leaves out or bends one rule: the table in README.md lists them with what then breaks. */
+ * Each V_ flag leaves out or bends one rule, each M_ flag mends one: the tables in README.md list them with what breaks. */
 
 #ifndef NODES
 #define NODES 2
@@ -38,11 +38,18 @@
 #ifndef ORCHESTRATOR
 #define ORCHESTRATOR 0  /* 0: planning and order are one step; 1: OrchestratorMachine plans, orders, aborts and hears of the end */
 #endif
+#ifndef AGAIN
+#define AGAIN 0         /* of so many attempts the order may be given again, once their orchestrator has crashed */
+#endif
+#ifndef WITHDRAWALS
+#define WITHDRAWALS 0   /* 1: an operator may let the daemon go at a target in doubt */
+#endif
 
 mtype = { N_active, N_fenced, N_inDoubt, N_moved };                                 /* OwnershipStanding; 0: no machine */
 mtype = { S_offered, S_streaming, S_released, S_committed, S_done, S_abandoned, S_declined, S_forgotten, S_closed };
 mtype = { T_reserved, T_restoring, T_prepared, T_took, T_active, T_refused, T_forgotten, T_closed };
-mtype = { O_planningSource, O_planningTarget, O_ordering, O_moving, O_orphaned, O_completed, O_rolledBack, O_declined, O_lost, O_gone };
+mtype = { O_planningSource, O_planningTarget, O_ordering, O_moving, O_orphaned, O_confirming,
+    O_completed, O_rolledBack, O_declined, O_forgotten, O_gone };
 
 /* Source and target. */
 #define SnapshotReady   1
@@ -61,6 +68,14 @@ byte from[ATTEMPTS], to[ATTEMPTS];      /* the order's nodes */
 byte epoch[ATTEMPTS];                   /* what the attempt burns */
 byte frozen[ATTEMPTS], copy[ATTEMPTS];  /* events in the source's frozen state, and in the target's restored one */
 byte started;
+#if WITHDRAWALS
+bit withdrawal[ATTEMPTS];               /* the target has taken its take back: still T_took, with the copy on standby */
+#define isWithdrawn(m) withdrawal[m]
+#define standWithdrawn(m, is) withdrawal[m] = is
+#else
+#define isWithdrawn(m) false
+#define standWithdrawn(m, is) skip
+#endif
 
 mtype standing[NODES];
 byte owned[NODES], burnt[NODES];        /* the epoch owned, and the highest that any attempt here has burnt */
@@ -112,6 +127,10 @@ inline check() {
     assert(!epochFell)                                                          /* S5 */
 }
 
+#define sourceEnded(m) (source[m] == S_done || source[m] == S_abandoned || source[m] == S_declined || hasForgotten(m))
+#define hasForgotten(m) (source[m] == S_forgotten || source[m] == S_closed)
+#define targetEnded(m) (target[m] == T_active || target[m] == T_refused || target[m] == T_forgotten || target[m] == T_closed)
+
 #if ORCHESTRATOR
 #include "orchestrator.pml"
 #else
@@ -120,13 +139,11 @@ inline check() {
 #define tellProgress(m) skip
 #define tellActive(m) skip
 #define askAgain(m, n) skip
+#define setsEpoch(m, is) skip
+#define knowsNothing(m) (source[m] == S_forgotten)
 #endif
 
 /* --- what is on the wire --------------------------------------------------------------------------------------------------------- */
-
-#define sourceEnded(m) (source[m] == S_done || source[m] == S_abandoned || source[m] == S_declined || hasForgotten(m))
-#define hasForgotten(m) (source[m] == S_forgotten || source[m] == S_closed)
-#define targetEnded(m) (target[m] == T_active || target[m] == T_refused || target[m] == T_forgotten || target[m] == T_closed)
 
 inline send(m, message) {
     wire[m] = wire[m] | (message);
@@ -147,8 +164,8 @@ inline reconnect(m) {
     if
     :: target[m] == T_restoring -> wire[m] = wire[m] | RestoreComplete
     :: target[m] == T_prepared -> wire[m] = wire[m] | Prepared
-    :: target[m] == T_took || target[m] == T_active -> wire[m] = wire[m] | ActivateAck
-    :: target[m] == T_refused -> wire[m] = wire[m] | Refused
+    :: target[m] == T_took && !isWithdrawn(m) || target[m] == T_active -> wire[m] = wire[m] | ActivateAck
+    :: target[m] == T_took && isWithdrawn(m) || target[m] == T_refused -> wire[m] = wire[m] | Refused
     :: else
     fi
 }
@@ -236,8 +253,38 @@ inline commit(m) { source[m] = S_committed; standing[from[m]] = N_inDoubt; send(
 
 /* --- TargetMachine --------------------------------------------------------------------------------------------------------------- */
 
-inline activate(m) { target[m] = T_active; tellActive(m); own(to[m], copy[m], epoch[m]); send(m, ActivateAck); check() }
-inline refuse(m) { target[m] = T_refused; send(m, Refused) }
+inline activate(m) { target[m] = T_active; standWithdrawn(m, 0); tellActive(m); own(to[m], copy[m], epoch[m]); send(m, ActivateAck); check() }
+inline refuse(m) { target[m] = T_refused; standWithdrawn(m, 0); send(m, Refused) }
+#if WITHDRAWALS
+/* An operator lets the daemon go. The take is on its way, and the source may obey it first: the copy is kept until it has said so. Where
+ * the source has crashed the operator lets the last copy go. */
+inline withdraw(m) {
+    if :: knowsNothing(m) -> mayBeLost = 1 :: else fi;
+#ifdef V_WITHDRAWN_DROPS
+    refuse(m)
+#else
+    withdrawal[m] = 1; send(m, Refused)
+#endif
+}
+#ifdef V_WITHDRAWN_ACTIVATES
+#define activatesUnasked(m) true
+#else
+#define activatesUnasked(m) !isWithdrawn(m)
+#endif
+#ifdef V_WITHDRAWN_IGNORES_TAKE_ACK
+#define obeysTakeAck(m) !isWithdrawn(m)
+#else
+#define obeysTakeAck(m) true
+#endif
+#ifdef V_WITHDRAWN_IGNORES_ABORT
+#define standsDown(m) (isWithdrawn(m) && knowsNothing(m))
+#else
+#define standsDown(m) (isWithdrawn(m) && (sent(m, Abort) || knowsNothing(m)))
+#endif
+#else
+#define activatesUnasked(m) true
+#define obeysTakeAck(m) true
+#endif
 
 proctype Source(byte m) {
 end: do
@@ -313,14 +360,19 @@ TARGET_PLANNING(m)
 :: d_step { !heal && (target[m] == T_restoring || target[m] == T_prepared) -> refuse(m) }
 /* the source's word; or a source that has forgotten the move, and so can neither commit nor take back */
 :: d_step { (target[m] == READY || target[m] == T_restoring || target[m] == T_prepared) &&
-       (sent(m, Abort) || source[m] == S_forgotten) -> refuse(m) }
+       (sent(m, Abort) || knowsNothing(m)) -> refuse(m) }
 :: d_step { target[m] == T_prepared && sent(m, CutoverNotify) ->
 #if GATE
        target[m] = T_took; send(m, ActivateAck) }
 #else
        activate(m) }
 #endif
-:: d_step { target[m] == T_took && (sent(m, ActivateTarget) || source[m] == S_forgotten) -> activate(m) }
+:: d_step { target[m] == T_took && (sent(m, ActivateTarget) && obeysTakeAck(m) || knowsNothing(m) && activatesUnasked(m)) -> activate(m) }
+#if WITHDRAWALS
+:: d_step { !heal && target[m] == T_took && !isWithdrawn(m) -> withdraw(m) }
+/* the source heard the refusal first; or has forgotten, and may have gone on, and moved the daemon, before it crashed */
+:: d_step { target[m] == T_took && standsDown(m) -> refuse(m) }
+#endif
 #ifdef V_SKIP_PREPARED
 :: d_step { target[m] == T_restoring && sent(m, CutoverNotify) -> target[m] = T_took; send(m, ActivateAck) }
 #endif
@@ -357,14 +409,15 @@ od }
 inline mourn(m, n) {
     if
     :: started > m && from[m] == n && (source[m] == S_streaming || source[m] == S_released) -> mayBeLost = 1
-    :: started > m && from[m] == n && source[m] == S_committed && target[m] != T_took -> mayBeLost = 1
+    :: started > m && from[m] == n && source[m] == S_committed && (target[m] != T_took || isWithdrawn(m)) -> mayBeLost = 1
+    :: started > m && from[m] == n && source[m] == S_done && target[m] == T_took && isWithdrawn(m) -> mayBeLost = 1
     :: started > m && to[m] == n && target[m] == T_took && source[m] != S_committed -> mayBeLost = 1
     :: else
     fi
 }
 inline forget(m, n) {
-    if :: started > m && from[m] == n && source[m] -> source[m] = S_forgotten :: else fi;
-    if :: started > m && to[m] == n -> target[m] = T_forgotten :: else fi;
+    if :: started > m && from[m] == n && source[m] -> source[m] = S_forgotten; setsEpoch(m, 0) :: else fi;
+    if :: started > m && to[m] == n -> target[m] = T_forgotten; standWithdrawn(m, 0) :: else fi;
     if :: isOn(m, n) -> reconnect(m) :: else fi;
     askAgain(m, n)
 }
@@ -395,6 +448,9 @@ inline recover(m, n) {
 #endif
 #ifdef V_TAKE_UNRECORDED
     if :: started > m && to[m] == n && target[m] == T_took -> target[m] = T_prepared :: else fi;
+#endif
+#ifndef M_WITHDRAWAL_RECORDED  /* no MoveRecord says that the take was taken back */
+    if :: started > m && to[m] == n -> standWithdrawn(m, 0) :: else fi;
 #endif
     if :: isOn(m, n) -> reconnect(m) :: else fi;
     askAgain(m, n)
@@ -433,6 +489,18 @@ end:
 #ifdef REACH_PING_PONG
         bit wentThereAndBack = source[0] == S_done && source[1] == S_done && from[1] == 1 && DELIVERED;
         assert(!wentThereAndBack);
+#endif
+#ifdef REACH_CONFIRMED
+        bit confirmedByTarget = neverHad(0) && orchestrator[0] == O_completed;
+        assert(!confirmedByTarget);
+#endif
+#ifdef REACH_WITHDRAWN
+        bit withdrawnAndMoved = source[0] == S_abandoned && target[0] == T_refused && sent(0, ActivateAck) && source[1] == S_done;
+        assert(!withdrawnAndMoved);
+#endif
+#ifdef REACH_WITHDRAWN_TOO_LATE
+        bit withdrawnTooLate = target[0] == T_active && sent(0, Refused);
+        assert(!withdrawnTooLate);
 #endif
 #ifdef REACH_RESUMED_AFTER_COMMIT
         bit resumedAndMoved = source[0] == S_abandoned && source[1] == S_done && owned[to[1]] == 4;
