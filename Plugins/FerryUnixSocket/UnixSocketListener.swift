@@ -26,7 +26,8 @@ public final class UnixSocketListener: TransportListener {
     public func close() async {
         let file = file
         // The file goes first: whoever dials meanwhile finds nobody, and never a dead file.
-        try? await NIOThreadPool.singleton.runIfActive { file.remove() }
+        // In a task of its own: a node that stops closes its listeners cancelled, and the pool takes no work of those.
+        await Task { try? await NIOThreadPool.singleton.runIfActive { file.remove() } }.value
         try? await channel.close()
         for link in links.close() { await link.close() }
     }

@@ -29,6 +29,20 @@ import Testing
         }
     }
 
+    @Test func fileIsRemovedAlsoByAListenerThatIsClosedCancelled() async throws {
+        try await withFolder { folder in
+            let path = folder + "/s"
+            let listener = try #require(try await UnixSocketTransport(path: path).listen())
+            let closing = Task {
+                try? await Task.sleep(for: .seconds(60))
+                await listener.close()
+            }
+            closing.cancel()
+            await closing.value
+            #expect(mode(of: path) == nil)
+        }
+    }
+
     @Test func otherFileInTheWayIsRefusedAndLeftAlone() async throws {
         try await withFolder { folder in
             let path = folder + "/s"
