@@ -179,17 +179,17 @@ inline confirm(m) {
     printf("attempt %d: orchestrator %e, source %e, target %e\n", m, orchestrator[m], source[m], target[m])
 #endif
 }
-/* What such a source says, it says to every copy of the plan; one of them may be heard when the target is at work already. */
-#ifdef M_WORD_WITHOUT_EPOCH
-#define ends(m) (orchestrator[m] == O_orphaned && hasEpoch[m])
-#else
+/* What such a source says, it says to every copy of the plan, under no epoch; one of them may be heard when the target is at work already. */
+#ifdef V_WORD_WITHOUT_EPOCH
 #define ends(m) (orchestrator[m] == O_orphaned)
+#else
+#define ends(m) (orchestrator[m] == O_orphaned && hasEpoch[m])
 #endif
 /* A target that knows nothing has never heard of the order, or has forgotten it. */
-#ifdef M_UNKNOWN_IS_FORGOTTEN
-#define UNKNOWN_TO_BOTH O_forgotten
-#else
+#ifdef V_UNKNOWN_IS_DECLINED
 #define UNKNOWN_TO_BOTH O_declined
+#else
+#define UNKNOWN_TO_BOTH O_forgotten
 #endif
 
 #if AGAIN

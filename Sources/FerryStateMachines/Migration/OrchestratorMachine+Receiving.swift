@@ -142,6 +142,8 @@ extension OrchestratorMachine {
         switch state {
         case .planningSource, .planningTarget: declined(reason, epoch: epoch, now: now, &effects)
         case .ordering where reason.code == .alreadyMigrating: end(.declined(reason), now: now, &effects)
+        // Said to a copy of the plan, by a source that does not have the daemon: the target may have taken it by now.
+        case .orphaned where epoch == .none: break
         case .ordering, .moving, .orphaned:
             let outcome: MoveOutcome =
                 switch reason.code {
@@ -190,7 +192,10 @@ extension OrchestratorMachine {
             guard let targetBoot, boot != targetBoot else { return endForgotten("the target has forgotten its end", now: now, &effects) }
             endForgotten("source and target have forgotten", now: now, &effects)
         case .planningSource where isSource: unknownToSource(now: now, &effects)
-        case .confirming(let reason) where !isSource: end(.declined(reason), now: now, &effects)
+        // Refused on its face, in whatever boot.
+        case .confirming(let reason) where !isSource && reason.code == .unauthorized: end(.declined(reason), now: now, &effects)
+        case .confirming(let reason) where !isSource:
+            endForgotten("the target does not know the order, and the source says: \(reason)", now: now, &effects)
         default: break
         }
     }

@@ -119,8 +119,7 @@ extension SourceMachine {
         // Intake that is held back makes no digest shorter.
         let digestObstacle = log?.isDigestPending ?? false ? stall(now) : nil
         if let obstacle = following.obstacle ?? digestObstacle {
-            let code: FailureReason.Code = isTargetConnected ? .notConverging : .unreachable
-            return abandon(FailureReason(code, obstacle), now: now, &effects)
+            return abandon(FailureReason(obstacleCode, obstacle), now: now, &effects)
         }
         var limited = following
         limited.obstacle = stall(now)
@@ -128,6 +127,13 @@ extension SourceMachine {
         phaseDeadline = now + environment.budgets.converge
         effects.actions.append(.limitLog(attempt.migration, daemon: attempt.order.daemon, byteCount: logLimit))
         sendProgress(now: now, &effects)
+    }
+
+    /// A target that replays nothing at all is not too slow: something is wrong with it.
+    private var obstacleCode: FailureReason.Code {
+        guard isTargetConnected else { return .unreachable }
+        guard let log, !log.isDigestPending, !log.isCaughtUp, log.drainedBytesPerSecond == 0 else { return .notConverging }
+        return .phaseTimeout
     }
 
     /// What the target replays in half of the pause that the order allows; at least a few inputs, so that intake never stands still.

@@ -182,7 +182,7 @@ import Testing
         let migration = world.order(from: 0, to: 1, by: 2, daemon: daemon, mode: .live)
         let bound = try #require(world.nodes[2].dispatcher.moves.first?.bound)
         world.run(for: bound)
-        #expect(world.outcome(migration, .source, on: 0)?.reason?.code == .notConverging, "\(world.trace)")
+        #expect(world.outcome(migration, .source, on: 0)?.reason?.code == .phaseTimeout, "\(world.trace)")
         #expect(world.owners.map(\.index) == [0])
         finish(world)
     }
