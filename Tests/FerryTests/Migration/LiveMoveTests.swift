@@ -116,7 +116,7 @@ import Testing
 
     @Test("a silent daemon whose snapshot drops a field is refused before the commit in either mode, and serves on with the field")
     func refusesWhatIsDropped() async throws {
-        let seed = UInt64(130)
+        let seed = UInt64(150)
         try await withHeldSnapshot(SilentWaywardDaemon(.forgetful, seed: seed), seed: seed) { nodes, entity, emitter, handle in
             for value in UInt64(1)...5 { try await emitter.deliver(payload(value)) }
             let before = await nodes[0].daemons.map(\.processedEventCount)
@@ -133,14 +133,14 @@ import Testing
 
     @Test("a silent daemon that is not deterministic is found out by its state digest, and moves standing still with its state")
     func movesWhatIsSilentlyNonDeterministic() async throws {
-        let seed = UInt64(131)
+        let seed = UInt64(151)
         try await withHeldSnapshot(SilentWaywardDaemon(.nonDeterministic, seed: seed), seed: seed) { nodes, entity, emitter, handle in
             for value in UInt64(1)...5 { try await emitter.deliver(payload(value)) }
-            let before = try await nodes[0].stateDigest(of: entity.originHash)
             LedgerFaults.shared.set(nil, for: seed)
             let report = try await handle.value
             #expect(report.mode == .stopAndCopy && report.determinism == .verified)
-            #expect(try await nodes[1].stateDigest(of: entity.originHash).digest == before.digest)
+            try await emitter.deliver(payload(6))
+            #expect(await nodes[1].daemons.map(\.processedEventCount) == [1])
         }
     }
 

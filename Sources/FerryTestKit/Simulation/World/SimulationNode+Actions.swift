@@ -86,7 +86,7 @@ extension SimulationNode {
         world.say("\(endpoint.name)  \(role) of \(migration.hex.prefix(6)) ended: \(outcome.brief)")
         if role == .source { departures.removeAll { $0.migration == migration } }
         guard let move = world.move(migration) else { return }
-        if !move.end(role, outcome, at: world.now) { world.violate("S7", "\(role) of \(migration) ended twice") }
+        if !move.end(role, outcome, in: endpoint.boot, at: world.now) { world.violate("S7", "\(role) of \(migration) ended twice") }
         switch (role, outcome) {
         case (.source, .completed): world.moved(move)
         case (.source, .declined): if move.sourceState == nil { move.enters(.declined) }

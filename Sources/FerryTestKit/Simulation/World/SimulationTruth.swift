@@ -110,6 +110,8 @@ final class MoveTruth {
     let orderedAt: Timestamp
     /// Role by role, as each said it.
     private(set) var outcomes: [MoveOutcome?] = [nil, nil, nil]
+    /// In which boot of its node each role ended.
+    private var endBoots: [BootID?] = [nil, nil, nil]
     var wasInDoubt = false
     /// What operators have said at source and target.
     private var resolutions: [MoveResolution?] = [nil, nil]
@@ -163,10 +165,11 @@ final class MoveTruth {
     }
 
     /// - Returns: false when this role had ended before, in the same boot.
-    func end(_ role: MoveRole, _ outcome: MoveOutcome, at time: Timestamp) -> Bool {
+    func end(_ role: MoveRole, _ outcome: MoveOutcome, in boot: BootID, at time: Timestamp) -> Bool {
         endedAt = time
-        let isFirst = outcomes[Int(role.rawValue)] == nil
-        outcomes[Int(role.rawValue)] = outcome
+        let place = Int(role.rawValue)
+        let isFirst = outcomes[place] == nil || endBoots[place] != boot
+        (outcomes[place], endBoots[place]) = (outcome, boot)
         return isFirst
     }
 

@@ -96,7 +96,7 @@ extension SimulationWorld {
         do throws(FailureReason) {
             try nodes[orchestrator].order(order)
         } catch {
-            _ = move.end(.orchestrator, .declined(error), at: now)
+            _ = move.end(.orchestrator, .declined(error), in: endpoints[orchestrator].boot, at: now)
         }
     }
 
