@@ -43,6 +43,33 @@ import Testing
         expectNothingLost(report)
     }
 
+    @Test(arguments: [("snapshot", "rolledBack", 3), ("commit", "inDoubt", 4)] as [(String, String, Int32)])
+    func `where the target orders the move and dies, the source tells how it ended`(
+        moment: String, result: String, status: Int32
+    ) async throws {
+        let (run, report) = try await demo(["--transport", "unix", "--topology", "target-orchestrates", "--kill", "target@" + moment])
+        #expect(run.status == status, "\(run.error)")
+        #expect(report["result"] as? String == result)
+        #expect((report["error"] as? [String: String])?["code"] == result)
+        expectNothingLost(report)
+    }
+
+    @Test func `a run that is told to end leaves an error and no folder`() async throws {
+        let folder = try DemoFolder()
+        let path = folder.path("result.json")
+        let script = "\"$@\" & demo=$!; sleep 1; kill -INT $demo; wait $demo"
+        let run = try await CommandRun.program(
+            "/bin/bash",
+            // A shell starts what runs beside it with SIGINT ignored, which the command has to undo.
+            ["-c", script, "bash", CommandRun.executable, "demo", "--state-size", "1MiB", "--event-rate", "500", "--json", path],
+            environment: ["TMPDIR": folder.root])
+        #expect(run.status == 1, "\(run.error)")
+        let report = try parseObject(String(contentsOfFile: path, encoding: .utf8))
+        #expect((report["error"] as? [String: String])?["code"] == "interrupted")
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.root).filter { $0.hasPrefix("ferry-demo-") }
+        #expect(left.isEmpty, "\(left)")
+    }
+
     @Test func `a source that dies before the commit takes the daemon with it`() async throws {
         let (run, report) = try await demo(["--transport", "unix", "--kill", "source@transfer"])
         #expect(run.status == 1)

@@ -76,6 +76,15 @@ import Testing
         try await refuse(["--config", folder.path("none")], code: "config", naming: folder.path("none"))
     }
 
+    @Test(arguments: ["allow-sources", "lissten", "Allow"])
+    func `a name in a configuration that no flag has is wrong usage, whatever it was meant to restrict`(name: String) async throws {
+        let path = folder.path("config")
+        try Data("{\"listen\":[\"udp:127.0.0.1:0\"],\"\(name)\":[]}".utf8).write(to: URL(fileURLWithPath: path))
+        let run = try await CommandRun.ferryctl(["node", "--config", path, "--identity", folder.path("identity")])
+        #expect(run.status == 64)
+        #expect(run.error.contains(name), "\(run.error)")
+    }
+
     @Test(
         .enabled(if: geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/unshare"), "mounts a full file system"),
         arguments: ["listen", "control"])

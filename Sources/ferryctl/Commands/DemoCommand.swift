@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import UnixSignals
 
 /// `ferryctl demo`: a live daemon moves between processes while events come in.
 struct DemoCommand: AsyncParsableCommand {
@@ -11,7 +12,15 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await output.run {
-            let report = try await DemoCoordinator(options, input: try DemoInput.read(options.input)).run()
+            let coordinator = try DemoCoordinator(options, input: try DemoInput.read(options.input))
+            let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+            let watching = Task {
+                for await signal in signals {
+                    coordinator.interrupt(CommandFailure(code: "interrupted", message: "the run was ended by \(signal)"))
+                }
+            }
+            defer { watching.cancel() }
+            let report = try await coordinator.run()
             for line in report.lines { output.say(line) }
             return CommandResult(fields: report.fields, status: report.status, failure: report.failure)
         }
@@ -28,6 +37,10 @@ struct DemoRoleCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try RoleConfiguration(contentsOf: path)
         let commands = RoleLines()
+        // Who waits for a peer that is gone does not read: a part whose coordinator has died ends all the same.
+        commands.continuation.onTermination = { _ in
+            DispatchQueue.global().asyncAfter(deadline: .now() + 30) { Foundation.exit(EXIT_FAILURE) }
+        }
         LineAssembler.read(FileHandle.standardInput, into: commands)
         await RoleRunner.run(configuration, network: nil, commands: commands.stream) { event in
             FileHandle.standardOutput.put(RoleLine.encode(event) + "\n")

@@ -45,7 +45,9 @@ struct NodeOptions: ParsableArguments {
                 throw CommandFailure(code: "config", message: "cannot read \(config)")
             }
             do {
-                settings = try JSONDecoder().decode(NodeSettings.File.self, from: data).settings
+                settings = try JSONDecoder().decode(NodeSettings.File.self, from: data).settings()
+            } catch let failure as CommandFailure {
+                throw failure
             } catch {
                 throw CommandFailure(code: "config", message: "\(config) is not a JSON object with the names of the flags", status: .usage)
             }
@@ -59,7 +61,7 @@ struct NodeOptions: ParsableArguments {
         settings.identity = identity ?? settings.identity
         settings.control = control ?? settings.control
         settings.drainTo = drainTo ?? settings.drainTo
-        settings.spawnedDemoByteCount = spawnDemo?.byteCount
+        settings.spawnedDemoByteCount = spawnDemo?.byteCount ?? settings.spawnedDemoByteCount
         return settings
     }
 }
@@ -79,12 +81,21 @@ struct NodeSettings {
 
     /// The file's form.
     struct File: Decodable {
-        enum CodingKeys: String, CodingKey {
+        enum CodingKeys: String, CodingKey, CaseIterable {
             case listen, identity, peer, allow, control
             case allowOrchestrator = "allow-orchestrator"
             case allowSource = "allow-source"
             case operators = "operator"
             case drainTo = "drain-to"
+            case spawnDemo = "spawn-demo"
+        }
+
+        /// Any key, so that one that no flag has is found: a misspelt restriction must not be none.
+        private struct AnyKey: CodingKey {
+            var stringValue: String
+            var intValue: Int? { nil }
+            init?(stringValue: String) { self.stringValue = stringValue }
+            init?(intValue: Int) { nil }
         }
 
         var listen: [String]?
@@ -96,11 +107,32 @@ struct NodeSettings {
         var operators: [String]?
         var control: String?
         var drainTo: String?
+        var spawnDemo: String?
 
-        var settings: NodeSettings {
-            NodeSettings(
+        init(from decoder: any Decoder) throws {
+            let known = Set(CodingKeys.allCases.map(\.rawValue))
+            for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
+                throw CommandFailure(code: "config", message: "\"\(key.stringValue)\" in the configuration is no flag", status: .usage)
+            }
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            func list(_ key: CodingKeys) throws -> [String]? { try values.decodeIfPresent([String].self, forKey: key) }
+            func text(_ key: CodingKeys) throws -> String? { try values.decodeIfPresent(String.self, forKey: key) }
+            (listen, peer, allow, operators) = (try list(.listen), try list(.peer), try list(.allow), try list(.operators))
+            (allowOrchestrator, allowSource) = (try list(.allowOrchestrator), try list(.allowSource))
+            (identity, control, drainTo, spawnDemo) =
+                (try text(.identity), try text(.control), try text(.drainTo), try text(.spawnDemo))
+        }
+
+        func settings() throws -> NodeSettings {
+            let padding = try spawnDemo.map { text in
+                guard let size = ByteSize(argument: text) else {
+                    throw CommandFailure(code: "config", message: "spawn-demo: \"\(text)\" is no size", status: .usage)
+                }
+                return size.byteCount
+            }
+            return NodeSettings(
                 listen: listen ?? [], identity: identity, peers: peer ?? [], allowed: allow ?? [], orchestrators: allowOrchestrator ?? [],
-                operators: operators ?? [], sources: allowSource ?? [], control: control, drainTo: drainTo)
+                operators: operators ?? [], sources: allowSource ?? [], control: control, drainTo: drainTo, spawnedDemoByteCount: padding)
         }
     }
 

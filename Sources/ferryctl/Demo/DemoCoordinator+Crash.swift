@@ -6,9 +6,10 @@ extension DemoCoordinator {
     /// How long a target gets to hear what its source had sent before it died.
     private static let settlingTime = Duration.seconds(2)
 
-    /// How the move ended, as its orchestrator knows; a third node that asks a dead source is not waited for.
-    func ending(of orchestrator: RoleClient, owner: RoleClient) async -> MoveSummary {
-        let first = FirstSummary()
+    /// How the move ended, as its orchestrator knows, or the source where that one is killed; a third node that asks a dead source is not
+    /// waited for.
+    func ending(of orchestrator: RoleClient, owner: RoleClient, daemon: SpawnedDaemon) async -> MoveSummary {
+        let first = FirstOf<MoveSummary>()
         let asking = Task {
             do throws(CommandFailure) {
                 first.set(try await orchestrator.expect("the move ended") { $0.moved })
@@ -18,15 +19,34 @@ extension DemoCoordinator {
         }
         guard options.kill?.role == .source, orchestrator !== owner else {
             await asking.value
-            return first.value ?? MoveSummary(result: "failed")
+            let summary = await first.value
+            guard options.kill?.role == .target, orchestrator !== owner, orchestrator.hasEnded else { return summary }
+            owner.send(.outcome(origin: daemon.origin))
+            return (try? await owner.expect("how the move ended") { $0.moved }) ?? summary
         }
         Task {
             await owner.ended()
             try? await Task.sleep(for: Self.settlingTime)
             first.set(MoveSummary(result: "failed", message: "\(owner.name) ended before the move ended"))
         }
-        await first.settled.wait()
-        return first.value ?? MoveSummary(result: "failed")
+        return await first.value
+    }
+
+    /// What was offered, once all of it is accepted; nil when the daemon's node ends before, since nobody will accept anything then.
+    func everythingAccepted(_ cast: DemoCast, by owner: RoleClient) async throws(CommandFailure) -> (offered: UInt64, accepted: UInt64)? {
+        let first = FirstOf<Result<(UInt64, UInt64), CommandFailure>?>()
+        Task {
+            do throws(CommandFailure) {
+                first.set(.success(try await cast.emitter.expect("every event was accepted") { $0.emitted }))
+            } catch {
+                first.set(.failure(error))
+            }
+        }
+        Task {
+            await owner.ended()
+            first.set(nil)
+        }
+        return try await first.value?.get()
     }
 
     /// The process that held the daemon is gone. What only it had accepted is lost with it; a target that did not take over in time must
@@ -82,14 +102,20 @@ extension DemoCoordinator {
 }
 
 /// The first of several answers to one question.
-private final class FirstSummary: Sendable {
-    let settled = Signal()
-    private let summary = Mutex<MoveSummary?>(nil)
+private final class FirstOf<Answer: Sendable>: Sendable {
+    private let settled = Signal()
+    private let answers = Mutex<[Answer]>([])
 
-    var value: MoveSummary? { summary.withLock { $0 } }
+    /// Waits for it.
+    var value: Answer {
+        get async {
+            await settled.wait()
+            return answers.withLock { $0[0] }
+        }
+    }
 
-    func set(_ value: MoveSummary) {
-        summary.withLock { if $0 == nil { $0 = value } }
+    func set(_ answer: Answer) {
+        answers.withLock { $0.append(answer) }
         settled.set()
     }
 }

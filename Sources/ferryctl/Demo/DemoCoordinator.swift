@@ -4,6 +4,7 @@ internal import FerryCrypto
 internal import FerryInMemory
 internal import FerryWire
 internal import Foundation
+internal import Synchronization
 
 /// Runs the demo: starts the roles, orders the moves, and compares what came out with what went in.
 final class DemoCoordinator: Sendable {
@@ -17,6 +18,8 @@ final class DemoCoordinator: Sendable {
     let progress: DemoProgress
     private let network = InMemoryNetwork()
     private let lines: InputLines
+    private let started = Mutex<[any DemoRole]>([])
+    private let interruption = Mutex<CommandFailure?>(nil)
 
     init(_ options: DemoOptions, input: [UInt8]) throws {
         self.options = options
@@ -30,16 +33,26 @@ final class DemoCoordinator: Sendable {
     }
 
     func run() async throws -> DemoReport {
+        defer {
+            progress.clear()
+            folder.remove()
+        }
         let cast = try await startNodes()
-        defer { progress.clear() }
         do {
             let report = try await play(cast)
             for client in cast.all { await client.finish() }
+            if let interruption = interruption.withLock({ $0 }) { throw interruption }
             return try await account(report, cast)
         } catch {
             for client in cast.all { await client.finish() }
-            throw error
+            throw interruption.withLock { $0 } ?? error
         }
+    }
+
+    /// Ends every part at once, and the run with this failure.
+    func interrupt(_ failure: CommandFailure) {
+        interruption.withLock { $0 = failure }
+        for role in started.withLock({ $0 }) { role.kill() }
     }
 
     // MARK: Roles
@@ -88,6 +101,7 @@ final class DemoCoordinator: Sendable {
             try configuration.write(to: path)
             role = try ProcessRole(configurationPath: path)
         }
+        started.withLock { $0.append(role) }
         return RoleClient(name: configuration.name, role: role) { progress.take($0) }
     }
 
@@ -142,7 +156,7 @@ final class DemoCoordinator: Sendable {
             .move(
                 daemon: daemon.entity, from: orchestrator === owner ? nil : cast.endpoints.of(owner.name),
                 to: cast.endpoints.of(target.name)))
-        let summary = await ending(of: orchestrator, owner: owner)
+        let summary = await ending(of: orchestrator, owner: owner, daemon: daemon)
         let endedAt = MonotonicClock.now
         owner.role.processID.map { report.sourceMemory.end($0, added: 0) }
         target.role.processID.map { report.targetMemory.end($0, added: Int(summary.stateBytes ?? 0)) }
@@ -160,7 +174,12 @@ final class DemoCoordinator: Sendable {
             (report.offered, report.accepted) = cast.emitter.lastOffering
             return report
         }
-        (report.offered, report.accepted) = try await cast.emitter.expect("every event was accepted") { $0.emitted }
+        guard let (offered, accepted) = try await everythingAccepted(cast, by: owner) else {
+            (report.offered, report.accepted) = cast.emitter.lastOffering
+            report.fail("\(owner.name) ended with the daemon before every event was accepted")
+            return report
+        }
+        (report.offered, report.accepted) = (offered, accepted)
         owner.send(.digest(origin: daemon.origin))
         let digest: String = try await owner.expect("its digest") { $0.digest }
         if options.transport == .memory { report.processPeakByteCount = ResidentMemory.peak(of: getpid()) }

@@ -19,6 +19,8 @@ struct DemoReport: Sendable {
     var accounting: Accounting?
     var lostByCrash: Int?
     var stateMatchesTwin: Bool?
+    /// Why the run ended early.
+    private(set) var breakdown: String?
     /// The daemon that moved, once it was spawned.
     var daemon: SpawnedDaemon?
     /// Whether all receipts prove what they should; nil when no move has one.
@@ -35,8 +37,12 @@ struct DemoReport: Sendable {
         moves[moves.count - 1].summary.message = message
     }
 
+    /// The run could not be ended as it should.
+    mutating func fail(_ message: String) { breakdown = message }
+
     /// The worst result of all moves.
     var result: String {
+        if breakdown != nil { return "failed" }
         for worst in ["failed", "inDoubt", "rolledBack", "declined"] where moves.contains(where: { $0.summary.result == worst }) {
             return worst
         }
@@ -65,6 +71,7 @@ struct DemoReport: Sendable {
 
     var failure: CommandFailure? {
         guard status != .success else { return nil }
+        if let breakdown { return CommandFailure(code: "failed", message: breakdown) }
         if result != "completed", let move = moves.first(where: { $0.summary.result == result }) {
             return CommandFailure(code: result, message: move.summary.message ?? "the move \(Self.words[result] ?? result)")
         }

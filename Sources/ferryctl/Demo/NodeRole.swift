@@ -94,6 +94,7 @@ struct NodeRole: Sendable {
         case .standing(let origin):
             let status = await node.daemons.first { $0.origin.rawValue == origin }
             say(.standing(status?.standing.rawValue ?? "absent"))
+        case .outcome(let origin): say(.moved(try await outcome(of: OriginHash(rawValue: origin), node)))
         case .emit, .drain, .relay:
             say(.failed(code: "command", message: "not a node's command"))
         }
@@ -116,6 +117,18 @@ struct NodeRole: Sendable {
             let failure = CommandFailure(describing: error)
             let known = ["declined", "rolledBack", "inDoubt"]
             return MoveSummary(result: known.contains(failure.code) ? failure.code : "failed", message: failure.message)
+        }
+    }
+
+    /// What the source knows of a move whose orchestrator has died.
+    private func outcome(of daemon: OriginHash, _ node: FerryNode) async throws -> MoveSummary {
+        while true {
+            let departures = await node.moves.filter { $0.daemon == daemon && $0.role == .source }
+            guard let newest = departures.min(by: { $0.elapsed < $1.elapsed }) else {
+                return MoveSummary(result: "declined", message: "the source has heard of no move")
+            }
+            if let result = newest.result { return MoveSummary(result: result, message: newest.stall.isEmpty ? nil : newest.stall) }
+            try await Task.sleep(for: .milliseconds(100))
         }
     }
 

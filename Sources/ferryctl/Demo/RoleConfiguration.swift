@@ -101,7 +101,10 @@ final class DemoFolder: Sendable {
         root = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: root) }
+    deinit { remove() }
+
+    /// At the end of the run, also when somebody still holds the folder.
+    func remove() { try? FileManager.default.removeItem(atPath: root) }
 
     func path(_ name: String) -> String { root + "/" + name }
 }

@@ -16,6 +16,8 @@ enum RoleCommand: Codable, Sendable {
     case digest(origin: UInt64)
     /// Is the daemon active here?
     case standing(origin: UInt64)
+    /// How this node's part as the source of the daemon's newest move has ended, once it has, or is in doubt; answered with `moved`.
+    case outcome(origin: UInt64)
     /// Emitter: begin to offer events to the daemon, which lives at the endpoint.
     case emit(origin: UInt64, at: String)
     /// Emitter: offer no more; say `emitted` once everything offered is accepted.

@@ -11,6 +11,8 @@ protocol DemoRole: Sendable {
     func send(_ command: String)
     /// Asks it to end, and waits until it has.
     func finish() async
+    /// Ends it at once.
+    func kill()
 }
 
 /// Lines of a role, kept until somebody asks for them; one reader.
@@ -48,6 +50,8 @@ final class ProcessRole: DemoRole {
         // A role that was killed reads nothing more: the broken pipe is expected then.
         try? input.fileHandleForWriting.write(contentsOf: Data((command + "\n").utf8))
     }
+
+    func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
 
     func finish() async {
         try? input.fileHandleForWriting.close()

@@ -19,6 +19,8 @@ final class TaskRole: DemoRole {
 
     func send(_ command: String) { commands.continuation.yield(command) }
 
+    func kill() { task.cancel() }
+
     func finish() async {
         commands.continuation.finish()
         await task.value
