@@ -1,14 +1,6 @@
 internal import Dispatch
 internal import FerryStateMachines
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// Lets whoever waits for a core have it, now and then, before work goes on that nobody waits for: loops over a state while its daemon serves.
 ///
 /// A thread that never waits keeps its core until the system's next tick, which is milliseconds away, and an event passes several threads
@@ -31,7 +23,7 @@ struct CorePace {
     /// Offers the core when a turn is over; comes back at once when nobody waits.
     mutating func offerCore() {
         guard DispatchTime.now().uptimeNanoseconds > offeredAt + Self.turnNanoseconds else { return }
-        sched_yield()
+        Core.yield()
         offeredAt = DispatchTime.now().uptimeNanoseconds
     }
 }

@@ -1,4 +1,4 @@
-// Wall clock and heap: what the standard library does not offer. Sockets are in Control/UnixSocket.swift.
+// Wall clock, cores and memory: what the standard library does not offer. Sockets are in Control/UnixSocket.swift.
 #if canImport(Glibc)
 internal import Glibc
 #elseif canImport(Musl)
@@ -15,6 +15,12 @@ enum WallClock {
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
         return UInt64(max(0, time.tv_sec)) * 1_000_000_000 + UInt64(max(0, time.tv_nsec))
     }
+}
+
+/// The core that a thread runs on.
+enum Core {
+    /// Lets threads that wait for it go first; comes back at once when there are none.
+    static func yield() { sched_yield() }
 }
 
 /// The machine's memory.
