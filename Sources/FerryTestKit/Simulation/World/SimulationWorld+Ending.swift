@@ -25,13 +25,11 @@ extension SimulationWorld {
     private func heal() {
         say("the faults stop")
         stopFaults()
-        healedAt = now
+        // A pause that has begun lasts: what waits for its end must not be overtaken by what comes after.
+        healedAt = endpoints.reduce(now) { max($0, $1.pausedUntil) }
         crashPlans = []
         links.heal()
-        for endpoint in endpoints {
-            endpoint.pausedUntil = .zero
-            endpoint.wallLead = .zero
-        }
+        for endpoint in endpoints { endpoint.wallLead = .zero }
         for node in nodes { node.start() }
     }
 
@@ -41,7 +39,7 @@ extension SimulationWorld {
     private func settle() -> Bool {
         // An attempt in live mode, and one after it.
         let bound = settings.budgets.publishedBound(byteCount: daemons.map(stateByteCount).max() ?? 0, mode: .live)
-        let limit = now + bound + bound + settings.budgets.promise
+        let limit = healedAt + bound + bound + settings.budgets.promise
         while now < limit, !isAtRest {
             guard run(until: now + .milliseconds(500)) else { return false }
         }
