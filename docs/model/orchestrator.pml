@@ -29,9 +29,10 @@ bit falseVerdict;
 bit mayHaveBegun[ATTEMPTS];     /* a boot of the orchestrator that has crashed may have given the order */
 bit hasEpoch[ATTEMPTS];         /* the source has had the daemon in this boot: what it says carries the attempt's epoch */
 #define setsEpoch(m, is) hasEpoch[m] = is
+#define underEpoch(m) (hasEpoch[m])
 #define isAgain(m) (mayHaveBegun[m] && orchestrator[m] == O_planningSource)
 /* A source that has declined without having had the daemon takes no part in what its node did before it crashed, and says unknown of it. */
-#define neverHad(m) (source[m] == S_declined && !hasEpoch[m])
+#define neverHad(m) (source[m] == S_declined && !underEpoch(m))
 #ifdef V_DECLINED_KNOWS
 #define knowsNothing(m) (source[m] == S_forgotten)
 #else
@@ -40,6 +41,7 @@ bit hasEpoch[ATTEMPTS];         /* the source has had the daemon in this boot: w
 #else
 #define neverHad(m) false
 #define setsEpoch(m, is) skip
+#define underEpoch(m) true
 #define isAgain(m) false
 #define knowsNothing(m) (source[m] == S_forgotten)
 #endif
@@ -183,7 +185,7 @@ inline confirm(m) {
 #ifdef V_WORD_WITHOUT_EPOCH
 #define ends(m) (orchestrator[m] == O_orphaned)
 #else
-#define ends(m) (orchestrator[m] == O_orphaned && hasEpoch[m])
+#define ends(m) (orchestrator[m] == O_orphaned && underEpoch(m))
 #endif
 /* A target that knows nothing has never heard of the order, or has forgotten it. */
 #ifdef V_UNKNOWN_IS_DECLINED
@@ -199,8 +201,8 @@ inline confirm(m) {
 /* a wish comes with a question instead of the plan, which the source has answered by now, or never gets */ \
 :: d_step { !heal && isAgain(m) && !isCancelling(m) -> order_[m] = order_[m] & ~PlanSource; tell(m, AbortSource) } \
 :: d_step { isAgain(m) && told(m, Progress) -> orchestrator[m] = O_moving; mayHaveBegun[m] = 0 } \
-:: d_step { isAgain(m) && told(m, MigrationFailed) && hasEpoch[m] -> conclude(m, O_rolledBack) } \
-:: d_step { isAgain(m) && told(m, MigrationFailed) && !hasEpoch[m] -> confirm(m) } \
+:: d_step { isAgain(m) && told(m, MigrationFailed) && underEpoch(m) -> conclude(m, O_rolledBack) } \
+:: d_step { isAgain(m) && told(m, MigrationFailed) && !underEpoch(m) -> confirm(m) } \
 /* unknown, which answers a question and never a plan */ \
 :: d_step { isAgain(m) && isCancelling(m) && !told(m, TooLate) && (!source[m] || hasForgotten(m)) -> confirm(m) } \
 :: d_step { (isAgain(m) || orchestrator[m] == O_confirming) && target[m] == T_active -> conclude(m, O_completed) } \
