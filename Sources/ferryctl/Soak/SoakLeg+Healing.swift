@@ -11,7 +11,7 @@ extension SoakLeg {
                     await bury(place)
                     continue
                 }
-                if let finding = place.check(owner, among: cast.nodes) { record.violate(finding) }
+                await check(place, at: owner)
                 await compare(place, at: owner)
             } catch {
                 record.violate(CommandFailure(describing: error).message)

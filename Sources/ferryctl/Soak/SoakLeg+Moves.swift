@@ -25,7 +25,7 @@ extension SoakLeg {
             try? await Task.sleep(for: .milliseconds(Int(50 + noise.next() % 350)))
             do {
                 if let owner = try await locate(place) {
-                    if let finding = place.check(owner, among: cast.nodes) { record.violate(finding) }
+                    await check(place, at: owner)
                     await move(place, from: owner, &noise)
                 } else {
                     await bury(place)
@@ -73,6 +73,28 @@ extension SoakLeg {
                 }
             }
             try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// Holds the last move's verdict against where its daemon is.
+    func check(_ place: SoakPlace, at owner: SoakNode) async {
+        switch place.check(owner, among: cast.nodes, since: .now - Self.moveBound) {
+        case .asSaid: return
+        case .overtaken(let text): record.note(text)
+        case .elsewhere(let text): record.violate(text)
+        }
+        await tellMoves(of: place)
+    }
+
+    /// Notes what the nodes remember of a daemon's moves.
+    private func tellMoves(of place: SoakPlace) async {
+        guard let origin = place.life?.daemon.origin else { return }
+        for node in cast.nodes where node.condition == .serving {
+            for move in (try? await node.ask(ControlRequest(.moves)).moves) ?? [] where move.daemon == "\(origin)" {
+                record.note(
+                    "\(node.name): \(move.role) of \(move.migration), \(Figure.text(move.elapsedSeconds)) s old, "
+                        + "\(move.source.prefix(8)) → \(move.target.prefix(8)), \(move.phase), \(move.result ?? "running") \(move.stall)")
+            }
         }
     }
 
@@ -139,6 +161,7 @@ extension SoakLeg {
         let move = "\(owner.name) → \(target.name), by \(orchestrator.name)"
         let (wasServing, kills) = (orchestrator.condition == .serving, orchestrator.killCount)
         let (ownerKills, targetKills) = (owner.killCount, target.killCount)
+        let unheard = SoakPlace.UnheardOrder(target: target.name, givenAt: .now, words: move)
         do {
             let reply = try await orchestrator.ask(request, within: Self.moveBound)
             count(reply, move, orderedAs: request.mode)
@@ -146,10 +169,12 @@ extension SoakLeg {
             case nil: place.believe(SoakPlace.Verdict(node: target.name, killCount: targetKills, words: "\(move) is reported completed"))
             case "rolledBack":
                 place.believe(SoakPlace.Verdict(node: owner.name, killCount: ownerKills, words: "\(move) is reported rolled back"))
-            default: break
+            case "declined": break
+            default: place.missWord(of: unheard)
             }
         } catch {
             // An orchestrator that has died, or is dead, reports nothing: how the move ends is seen by where the daemon is then.
+            place.missWord(of: unheard)
             record.count { $0.unreported += 1 }
             guard wasServing, orchestrator.killCount == kills else { return }
             record.violate("\(orchestrator.name) lives, and does not tell how \(move) ended: \(CommandFailure(describing: error).message)")

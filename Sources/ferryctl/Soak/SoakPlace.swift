@@ -10,6 +10,8 @@ final class SoakPlace: Sendable {
         var custodians: [String: Int]
         /// Where the last move's orchestrator says that it is.
         var verdict: Verdict?
+        /// Orders of whose end nobody told: their sources may obey them later than others that were given after them.
+        var unheard: [UnheardOrder] = []
         /// What its emitter knew to be accepted when it died with its node; nil while it lives.
         var acceptedAtDeath: UInt64?
     }
@@ -20,6 +22,22 @@ final class SoakPlace: Sendable {
         /// How often that node had been killed before the move: if it has since, the daemon need not be there.
         var killCount: Int
         var words: String
+    }
+
+    /// An order whose orchestrator could not tell how it ended.
+    struct UnheardOrder: Sendable {
+        var target: String
+        var givenAt: ContinuousClock.Instant
+        var words: String
+    }
+
+    /// What was said of a daemon, and where it is.
+    enum Finding: Hashable, Sendable {
+        case asSaid
+        /// Another order, whose end nobody had told, may have been obeyed in between.
+        case overtaken(String)
+        /// What must not be.
+        case elsewhere(String)
     }
 
     private struct State: Sendable {
@@ -59,14 +77,22 @@ final class SoakPlace: Sendable {
         }
     }
 
+    /// Nobody told how an order ended.
+    func missWord(of order: UnheardOrder) { state.withLock { $0.life?.unheard.append(order) } }
+
     /// Holds what was said of the daemon against where it is, once.
     ///
-    /// - Returns: what must not be, in words.
-    func check(_ owner: SoakNode, among nodes: [SoakNode]) -> String? {
-        guard let verdict = state.withLock({ $0.life?.verdict.take() }), verdict.node != owner.name,
-            nodes.contains(where: { $0.name == verdict.node && $0.killCount == verdict.killCount })
-        else { return nil }
-        return "\(verdict.words), and the daemon is at \(owner.name)"
+    /// - Parameter since: orders that were given earlier are over in any case.
+    func check(_ owner: SoakNode, among nodes: [SoakNode], since: ContinuousClock.Instant) -> Finding {
+        state.withLock { state in
+            state.life?.unheard.removeAll { $0.givenAt < since }
+            guard let verdict = state.life?.verdict.take(), verdict.node != owner.name,
+                nodes.contains(where: { $0.name == verdict.node && $0.killCount == verdict.killCount })
+            else { return .asSaid }
+            let text = "\(verdict.words), and the daemon is at \(owner.name)"
+            guard let order = state.life?.unheard.last(where: { $0.target == owner.name }) else { return .elsewhere(text) }
+            return .overtaken("\(text): nobody told how \(order.words) ended")
+        }
     }
 
     /// Whether a node that may have had the daemon has died since.
