@@ -39,6 +39,8 @@ package enum SeededDefect: String, CaseIterable, Sendable {
     case timerOfEachPhase
     /// Release and Commit are sent once only.
     case repetition
+    /// A Prepared is obeyed after the attempt was given up.
+    case abortBeforePrepared
 
     // MARK: The target
 
@@ -50,6 +52,12 @@ package enum SeededDefect: String, CaseIterable, Sendable {
     case cursorComparison
     /// The restored state's digest is not compared.
     case stateComparison
+    /// What inputs did at the copy is not compared.
+    case inputOutputComparison
+    /// The restored output lanes are not compared.
+    case outputLaneComparison
+    /// The restored bindings are not compared.
+    case bindingComparison
     /// The rest of the move log is not waited for.
     case tail
     /// A Commit of another release opens the envelope.
@@ -62,6 +70,8 @@ package enum SeededDefect: String, CaseIterable, Sendable {
     case activationWithoutTimer
     /// A restored copy that was refused stays.
     case discardOnRefusal
+    /// A target that has prepared gives up, and never says so.
+    case refusalIsTold
 
     // MARK: Ownership
 

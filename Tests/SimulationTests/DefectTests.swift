@@ -49,7 +49,8 @@ import Testing
         switch rule {
         case .movedStub: .calm
         case .repetition: .lossy
-        case .timerOfEachPhase: .ordered
+        // Daemons send to each other over sessions.
+        case .timerOfEachPhase, .outputLaneComparison, .bindingComparison: .ordered
         default: .unordered
         }
     }
@@ -69,6 +70,10 @@ import Testing
         case .acknowledgeUnprocessed: ["S2", "S3", "S4"]
         case .bypassEpochCheck: ["S2"]
         case .resumeByTimer: ["S1", "S6", "V"]
+        // Whoever believes in an epoch that never comes hears nobody.
+        case .movedAtFence: ["S1", "S2", "L1", "L2"]
+        case .respawn: ["S1", "S2"]
+        case .obeyCommitAgain: ["S1"]
         // A daemon that serves through its move is taken for ever, one that has stopped never serves again.
         case .forgetResume: ["L1", "L2"]
         case .keepStandby: ["L1", "L2"]

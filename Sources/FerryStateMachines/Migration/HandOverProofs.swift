@@ -54,7 +54,7 @@ package enum HandOverProofs {
         return isValid(signed, hash: hash, crypto: crypto) && isValid(take, crypto: crypto)
     }
 
-    static func sign(_ moved: Moved, daemon: EntityKeypair) throws(CryptoFailure) -> Moved {
+    package static func sign(_ moved: Moved, daemon: EntityKeypair) throws(CryptoFailure) -> Moved {
         guard let bytes = try? moved.signedBytes() else { throw CryptoFailure(.failed, "the target's address is too long to be signed") }
         var signed = moved
         signed.daemonSignature = try daemon.sign(bytes.rawSpan)
@@ -99,7 +99,7 @@ package enum HandOverProofs {
 
 extension Signature {
     /// Stands in a value that is about to be signed.
-    static var none: Signature {
+    package static var none: Signature {
         guard let zero = FixedBytes64([UInt8](repeating: 0, count: 64)) else { preconditionFailure("64 bytes are 64 bytes") }
         return Signature(rawValue: zero)
     }

@@ -210,6 +210,9 @@ struct SourceMachine: ~Copyable {
             stopTimers()
             effects.send(.migrationFailed(reason), about: attempt, to: .orchestrator)
             effects.actions.append(.ended(attempt.migration, .source, .declined(reason)))
+        case .released where environment.lacks(.abortBeforePrepared):
+            effects.actions.append(.resume(attempt.migration, daemon: attempt.order.daemon))
+            effects.send(.abort(reason), about: attempt, to: .target)
         case .fencing, .freezing, .opening, .streaming, .following, .stopping, .releasing, .released:
             effects.actions.append(.stopStreaming(attempt.migration))
             finishAbandoning(reason, isAfterCommit: false, now: now, &effects)

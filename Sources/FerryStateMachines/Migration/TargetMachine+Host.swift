@@ -90,6 +90,7 @@ extension TargetMachine {
 
     /// Whatever the source has not answered yet, byte for byte as before.
     func resendToSource(_ effects: inout MoveEffects) {
+        guard !isSilent else { return }
         switch state {
         case .restored(let restored):
             effects.send(.restoreComplete(restored.state), about: attempt, to: .source)

@@ -153,7 +153,7 @@ struct TargetMachine: ~Copyable {
         phaseDeadline = now + environment.budgets.promise
         if !environment.lacks(.discardOnRefusal) { effects.actions.append(.discard(attempt.migration)) }
         if wasAsked, tell { effects.send(.planReply(.refused(reason)), about: attempt, to: .orchestrator) }
-        if tell, !wasAsked {
+        if tell, !wasAsked, !isSilent {
             retry.start(now)
             effects.send(.refused(reason), about: attempt, to: .source)
         } else {
@@ -172,7 +172,13 @@ struct TargetMachine: ~Copyable {
         progress.enter(phase, role: .target, of: attempt, now: now, &effects)
     }
 
+    /// For tests: whether a refusal is kept from the source.
+    var isSilent: Bool {
+        if case .refused(_, wasPrepared: true) = state { environment.lacks(.refusalIsTold) } else { false }
+    }
+
     func reply(_ role: MoveRole, _ effects: inout MoveEffects) {
+        guard !isSilent else { return }
         var reason: FailureReason?
         if case .refused(let refusal, _) = state { reason = refusal }
         let reply = StatusReply(standing: standing, boot: environment.boot, reason: reason)

@@ -14,6 +14,12 @@ package enum Defect: String, CaseIterable, Sendable {
     case bypassEpochCheck
     /// A source in doubt resumes by a timer of its own.
     case resumeByTimer
+    /// A fenced source says that the daemon has moved.
+    case movedAtFence
+    /// A node that starts again begins the daemons anew that it had, under the same keys.
+    case respawn
+    /// A commit that is repeated has the daemon serve here again, wherever it has gone since.
+    case obeyCommitAgain
     /// A source that was told to resume does not.
     case forgetResume
     /// The restored copy of a move that was given up stays.

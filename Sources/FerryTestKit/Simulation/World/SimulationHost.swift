@@ -124,18 +124,27 @@ final class SimulationHost {
 }
 
 /// What a restore may get wrong.
-enum WrongRestore: CaseIterable {
-    case state, head, cursors
+enum WrongRestore {
+    case state, head, cursors, outputs, bindings
 
-    /// The header as such a restore reads it.
-    func applied(to header: SnapshotHeader) -> SnapshotHeader {
-        var header = header
+    /// Of the header.
+    static let ofHeader: [WrongRestore] = [.head, .cursors, .outputs, .bindings]
+
+    /// The header as such a restore reads it; nil when there is nothing in it to get wrong.
+    func applied(to original: SnapshotHeader) -> SnapshotHeader? {
+        var header = original
         switch self {
         case .state: break
         case .head: header.chainLink.parent ^= 1
         case .cursors:
-            guard let last = header.cursors.indices.last, header.cursors[last].sequence > 0 else { break }
+            guard let last = header.cursors.indices.last, header.cursors[last].sequence > 0 else { return nil }
             header.cursors[last].sequence -= 1
+        case .outputs:
+            guard let lane = header.outputLanes.lastIndex(where: { !$0.unacknowledged.isEmpty }) else { return nil }
+            header.outputLanes[lane].unacknowledged.removeLast()
+        case .bindings:
+            guard let empty = try? DaemonBindings().snapshotBytes(), header.bindings != empty else { return nil }
+            header.bindings = empty
         }
         return header
     }

@@ -66,13 +66,12 @@ extension SimulationNode {
     private func finishRestore(_ migration: MigrationID, _ bytes: [UInt8]) {
         guard let arrival = arrival(migration), let snapshot = arrival.snapshot, arrival.host == nil else { return }
         if world.strikes(.failingCallback, 80) { return restoreFailed(migration, "the restore threw") }
-        let wrong = wrongRestore(of: arrival.daemon)
+        let (wrong, copied) = restored(snapshot, of: arrival.daemon)
         guard bytes.count >= 8, let daemon = try? world.cast.restore(Array(bytes.dropLast(8))) else {
             return restoreFailed(migration, "the restore threw")
         }
         let held = hosts[arrival.daemon.index]
         guard held.map(\.isStub) ?? true else { return restoreFailed(migration, "the daemon is here already") }
-        let copied = wrong?.applied(to: snapshot) ?? snapshot
         guard let host = SimulationHost(standby: daemon, migration: migration, snapshot: copied, truth: arrival.daemon, in: world) else {
             return restoreFailed(migration, "more lanes than this node keeps")
         }
@@ -94,6 +93,7 @@ extension SimulationNode {
         standbys[host.truth.index] = nil
         self.host(host)
         world.say("\(endpoint.name)  daemon \(host.truth.index) is active at epoch \(epoch)")
+        if world.has(.obeyCommitAgain), let snapshot = arrival.snapshot { keep(host, of: migration, snapshot) }
         if let move = world.move(migration) { move.enters(.active, standing: world.standing(of: move, at: self)) }
         world.activated(host, on: self)
         takeParked(host)
@@ -109,11 +109,14 @@ extension SimulationNode {
         }
     }
 
-    /// What this restore gets wrong, if anything: what nobody compares cannot be found out.
-    private func wrongRestore(of daemon: DaemonTruth) -> WrongRestore? {
-        if daemon.hasDigest, world.strikes(.droppedField, 100) { return .state }
-        guard world.strikes(.wrongRestore, 200) else { return nil }
-        return world.random.chance(500) ? .head : .cursors
+    /// A snapshot as this restore reads it, and what it gets wrong, if anything: what nobody compares cannot be found out.
+    private func restored(_ snapshot: SnapshotHeader, of daemon: DaemonTruth) -> (WrongRestore?, SnapshotHeader) {
+        if daemon.hasDigest, world.strikes(.droppedField, 100) { return (.state, snapshot) }
+        guard world.isActive(.wrongRestore), world.random.chance(200) else { return (nil, snapshot) }
+        let possible = WrongRestore.ofHeader.compactMap { wrong in wrong.applied(to: snapshot).map { (wrong, $0) } }
+        guard let (wrong, copied) = world.random.pick(possible) else { return (nil, snapshot) }
+        world.count(.wrongRestore)
+        return (wrong, copied)
     }
 
     /// The defect: the copy serves as soon as it has been compared.

@@ -17,6 +17,8 @@ final class SimulationNode {
     var arrivals: [DaemonArrival] = []
     /// Streams that peers have opened.
     var incoming: [SimulationTransfer] = []
+    /// Daemons as they came in, for the defect that obeys a commit again.
+    var keptCopies: [MigrationID: KeptCopy] = [:]
 
     /// A state on its way out.
     struct Departure {
@@ -84,11 +86,11 @@ final class SimulationNode {
     func crash(for downtime: Duration) {
         guard endpoint.isUp else { return }
         world.say("\(endpoint.name) crashes")
-        var lostCount = 0
+        var lost: [DaemonTruth] = []
         for host in hosts {
             guard let host, !host.isStub else { continue }
             host.truth.mayBeLost = true
-            lostCount += 1
+            lost.append(host.truth)
         }
         for view in dispatcher.moves {
             guard let move = world.move(view.migration) else { continue }
@@ -112,7 +114,10 @@ final class SimulationNode {
         arrivals = []
         incoming = []
         world.network.changed(endpoint)
-        world.after(downtime) { [self] _ in start(respawning: lostCount) }
+        world.after(downtime) { [self] _ in
+            start(respawning: lost.count)
+            if world.has(.respawn) { respawn(lost) }
+        }
     }
 
     /// Starts again, under a new boot id.
@@ -143,6 +148,7 @@ final class SimulationNode {
     }
 
     func receive(_ message: FerryMessage, from peer: PeerIdentity) {
+        if case .cutoverNotify = message.body { obeyAgain(message.header.migration) }
         dispatcher.receive(message, from: peer, now: now, wallClock: wallClock)
         drain()
     }
@@ -229,6 +235,7 @@ final class SimulationNode {
     }
 
     private func answer(_ message: LaneMessage, from sender: SimulationEndpoint, _ host: SimulationHost) -> LaneMessage.Body? {
+        if let early = movedTooEarly(host) { return early }
         let isNode = message.emitter == sender.origin
         if !isNode, host.isActive, case .hello = message.body, let held = holdForLog(message.emitter, host) { return held }
         if let objection = objection(to: message, from: sender, host) { return objection }
@@ -261,17 +268,7 @@ final class SimulationNode {
         return host.ownership.holdForRoom(emitter).reply
     }
 
-    /// A host that does not stop at the fence.
-    private func defective(
-        _ verdict: LaneVerdict, _ event: LaneEvent, _ host: SimulationHost, _ emitter: OriginHash
-    ) -> LaneMessage.Body? {
-        guard world.has(.dropFence), case .hold = verdict, !host.isStandby else { return nil }
-        guard event.previous == host.ownership.cursor(of: emitter) else { return nil }
-        process(event, on: host)
-        return .acknowledgement(cursor: event.link.sequence, epoch: host.ownership.epoch)
-    }
-
-    private func process(_ event: LaneEvent, on host: SimulationHost) {
+    func process(_ event: LaneEvent, on host: SimulationHost) {
         if world.has(.forgetTail), host.truth.processedCount % 4 == 0 { host.stale = host.daemon }
         // What an emitter has proven travels from its first event on.
         if let proof = host.fence.keep(event.link.origin) { log(proof, of: host) }
