@@ -85,7 +85,9 @@ import Testing
         _ = try await source.command.next("activated")
         #expect(await target.command.stop() == 0)
         #expect(await source.command.stop() == 1)
-        _ = try await source.command.next("stopped")
+        _ = try await source.command.next("failed")
+        let rest = await #expect(throws: CommandFailure.self, "told twice") { _ = try await source.command.next("failed") }
+        #expect(rest?.message.contains("stopped") == true)
     }
 
     @Test func `a node that drains hands its daemons over before it stops`() async throws {

@@ -81,7 +81,7 @@ extension MoveInterpreter {
     func explained(_ reason: FailureReason, _ migration: MigrationID) -> String {
         guard [.unreachable, .orderExpired, .phaseTimeout, .notReadyTimeout].contains(reason.code), let order = orders[migration]?.order,
             let failure = [order.source, order.target].filter({ core.sessions.existing($0) == nil })
-                .compactMap({ core.sessions.lastFailure(of: $0) }).first,
+                .compactMap({ core.sessions.lastFailure(of: $0, since: orders[migration]?.startedAt ?? .zero) }).first,
             !reason.description.contains(failure.message)
         else { return reason.description }
         return "\(reason) (\(failure.message))"
@@ -127,6 +127,8 @@ extension MoveInterpreter {
     }
 
     private func fail(_ migration: MigrationID, _ role: MoveRole, _ error: FerryError) {
+        // Of a move that this node has ordered it is told once, as the order ends: another attempt may follow this one.
+        guard role == .orchestrator || dispatcher.view(of: migration, as: .orchestrator) == nil else { return }
         let daemon = dispatcher.view(of: migration, as: role)?.daemon ?? orders[migration]?.order.daemon
         if let daemon {
             for observer in core.observers { observer.daemonFailed(daemon.originHash, error: error) }

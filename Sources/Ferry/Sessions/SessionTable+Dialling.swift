@@ -157,8 +157,10 @@ extension SessionTable {
         dial.finish(result)
     }
 
-    /// Why the last dial to a peer failed; nil when it did not.
-    func lastFailure(of key: NodeKey) -> FerryError? { state.withLock { $0.backoff[key]?.failure } }
+    /// Why the last dial to a peer failed; nil when it did not, or when there could have been another one since `start`.
+    func lastFailure(of key: NodeKey, since start: Timestamp) -> FerryError? {
+        state.withLock { state in state.backoff[key].flatMap { $0.notBefore >= start ? $0.failure : nil } }
+    }
 
     private func postpone(_ key: NodeKey, _ failure: FerryError, _ state: inout State, _ now: Timestamp) {
         let bounds = configuration.dialBackoff

@@ -100,12 +100,15 @@ private final class Drain: Service {
     }
 
     private func move(_ daemon: DaemonStatus) async {
+        let handle: MigrationHandle
         do {
-            _ = try await node.migrate(daemon.entity, to: target).value
+            handle = try await node.migrate(daemon.entity, to: target)
         } catch {
             failureCount.add(1, ordering: .relaxed)
-            NodeEvents().daemonFailed(daemon.origin, error: error)
+            return NodeEvents().daemonFailed(daemon.origin, error: error)
         }
+        // How an order ends the node tells itself.
+        if (try? await handle.value) == nil { failureCount.add(1, ordering: .relaxed) }
     }
 }
 

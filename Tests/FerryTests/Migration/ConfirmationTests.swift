@@ -40,8 +40,8 @@ extension MoveInterpreter {
             let stranger = try NodeIdentity.generate(crypto: .sodium).nodeKey
             let absent = Endpoint(address: TransportAddress(scheme: "memory", rest: "absent"), nodeKey: stranger)
             let handle = try await nodes[0].migrate(entity, to: absent)
-            await eventually { nodes[0].core.sessions.lastFailure(of: stranger) != nil }
-            let cause = try #require(nodes[0].core.sessions.lastFailure(of: stranger)).message
+            await eventually { nodes[0].core.sessions.lastFailure(of: stranger, since: .zero) != nil }
+            let cause = try #require(nodes[0].core.sessions.lastFailure(of: stranger, since: .zero)).message
             let text = await nodes[0].core.moves.explained(FailureReason(code), handle.migration)
             #expect(text.contains(cause))
             handle.cancel()
