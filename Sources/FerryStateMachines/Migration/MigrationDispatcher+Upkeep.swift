@@ -41,6 +41,12 @@ extension MigrationDispatcher {
         }
     }
 
+    /// Moves that are remembered, over or not.
+    package var rememberedCount: Int { slots.count }
+
+    /// Those that are not over in this role.
+    package func activeCount(as role: MoveRole) -> Int { slots.values.count { !$0.isAtRest && $0.isActive(role) } }
+
     private func views(_ now: Timestamp?) -> [MoveView] {
         orderedSlots.flatMap { slot in
             [slot.orchestrator?.view, slot.source?.view(now), slot.target?.view(now)].compactMap { $0 }
@@ -70,7 +76,7 @@ extension MigrationDispatcher {
     /// - Parameter peer: who has ordered the move, and only it can have sent the order; nil for this node itself.
     mutating func makeRoom(for role: MoveRole, orderedBy peer: NodeKey? = nil, wallClock: UInt64) throws(FailureReason) {
         let limits = environment.limits
-        let active = slots.values.count { !$0.isAtRest && $0.isActive(role) }
+        let active = activeCount(as: role)
         guard active < limits.movesPerRole else { throw FailureReason(.noCapacity, "\(active) moves in progress as \(role)") }
         let activeOfPeer = slots.values.count { !$0.isAtRest && $0.attempt.order.orchestrator == peer && $0.isActive(role) }
         guard activeOfPeer < MigrationLimits.share(limits.movesPerRole) else {

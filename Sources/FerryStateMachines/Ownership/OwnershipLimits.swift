@@ -53,6 +53,15 @@ extension LaneVerdict {
     }
 }
 
+/// What a standing comes to for everybody else.
+package enum OwnershipClaim: Sendable {
+    /// Is the owner.
+    case owner
+    /// May yet go on as the owner.
+    case heir
+    case nobody
+}
+
 /// Where one node stands towards one daemon.
 public enum OwnershipStanding: Hashable, Sendable {
     /// Owner: processes, emits, acknowledges.
@@ -65,4 +74,12 @@ public enum OwnershipStanding: Hashable, Sendable {
     case moved(Moved)
     /// Target before its activation.
     case standby(Epoch, MigrationID)
+
+    package var claim: OwnershipClaim {
+        switch self {
+        case .active: .owner
+        case .fenced, .inDoubt: .heir
+        case .moved, .standby: .nobody
+        }
+    }
 }

@@ -64,6 +64,9 @@ public struct OwnershipMachine: ~Copyable {
         for cursor in snapshot.cursors { cursors[cursor.emitter] = cursor.sequence }
     }
 
+    /// What the standing comes to, without the details.
+    package var claim: OwnershipClaim { standing.claim }
+
     // MARK: Lanes
 
     /// The epoch under which this node owns the daemon, or last did.

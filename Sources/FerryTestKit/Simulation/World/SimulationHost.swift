@@ -77,9 +77,7 @@ final class SimulationHost {
         chain = ChainBuilder(head: snapshot.chainLink, headPayload: snapshot.headPayload)
     }
 
-    var isActive: Bool {
-        if case .active = ownership.standing { true } else { false }
-    }
+    var isActive: Bool { ownership.claim == .owner }
 
     /// Whether a move has the daemon, or has left its log behind.
     var isTaken: Bool { live != nil || ownership.activeMigration != nil }

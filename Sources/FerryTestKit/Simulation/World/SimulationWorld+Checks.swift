@@ -11,12 +11,10 @@ extension SimulationWorld {
             var owners = 0
             var heirs = 0
             for node in nodes {
-                if let host = node.hosts[daemon.index] {
-                    switch host.ownership.standing {
-                    case .active: owners += 1
-                    case .fenced, .inDoubt: heirs += 1
-                    case .moved, .standby: break
-                    }
+                switch node.hosts[daemon.index]?.ownership.claim {
+                case .owner: owners += 1
+                case .heir: heirs += 1
+                case nil, .nobody: break
                 }
                 if let host = node.standbys[daemon.index], host.isActive { owners += 1 }
             }
@@ -31,12 +29,11 @@ extension SimulationWorld {
     /// S8: no table is beyond its cap.
     func checkTables() {
         for node in nodes {
-            let views = node.dispatcher.moves
             let limits = settings.moveLimits
-            if Set(views.map(\.migration)).count > limits.rememberedMoveCount {
+            if node.dispatcher.rememberedCount > limits.rememberedMoveCount {
                 violate("S8", "\(node.endpoint.name) remembers more than \(limits.rememberedMoveCount) moves")
             }
-            for role in MoveRole.allCases where views.count(where: { $0.role == role && $0.outcome == nil }) > limits.movesPerRole {
+            for role in MoveRole.allCases where node.dispatcher.activeCount(as: role) > limits.movesPerRole {
                 violate("S8", "\(node.endpoint.name) takes part in more than \(limits.movesPerRole) moves as \(role)")
             }
             for case let host? in node.hosts where host.ownership.sortedCursors.count > settings.ownershipLimits.laneCount {

@@ -28,6 +28,8 @@ extension SimulationWorld {
         case .daemon: return true
         case .host: return false
         case .dropped:
+            // A copy that has lost its bindings is found out by what it does.
+            guard host.isActive || host.wrong != .bindings else { return false }
             violate("S2", "daemon \(host.truth.index) has subscribed to what it drops")
             return false
         }
