@@ -2,7 +2,7 @@ import FerryTestKit
 
 /// The transitions of `docs/model/hand-over.pml`, with ORCHESTRATOR: who may enter which state, from which, on what.
 ///
-/// Not those of WITHDRAWALS, from `T_took` to `T_refused`: they need an operator, and the simulator has none.
+/// Not those of WITHDRAWALS, from `T_took` to `T_refused`: they need an operator, and the worlds whose traces are replayed have none.
 enum ModelRules {
     /// What must be on the wire, or true, for a transition.
     enum Need: Hashable {

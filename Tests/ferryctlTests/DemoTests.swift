@@ -57,7 +57,7 @@ import Testing
     @Test func `a run that is told to end leaves an error and no folder`() async throws {
         let folder = try DemoFolder()
         let path = folder.path("result.json")
-        let script = "\"$@\" & demo=$!; sleep 1; kill -INT $demo; wait $demo"
+        let script = "\"$@\" & demo=$!; while kill -INT $demo 2>/dev/null; do sleep 0.1; done; wait $demo"
         let run = try await CommandRun.program(
             "/bin/bash",
             // A shell starts what runs beside it with SIGINT ignored, which the command has to undo.
@@ -68,6 +68,8 @@ import Testing
         #expect((report["error"] as? [String: String])?["code"] == "interrupted")
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.root).filter { $0.hasPrefix("ferry-demo-") }
         #expect(left.isEmpty, "\(left)")
+        let parts = try await CommandRun.program("/usr/bin/pgrep", ["-f", "demo-role " + folder.root])
+        #expect(parts.output.isEmpty, "\(parts.output)")
     }
 
     @Test func `a source that dies before the commit takes the daemon with it`() async throws {

@@ -119,12 +119,60 @@ import Testing
     }
 }
 
+@Suite struct SoakWordsTests {
+    private let start = ContinuousClock.now
+    private let kills = ["a": 0, "b": 0, "c": 0]
+
+    /// What is found at `owner` of a daemon said to be at `a`, after an order whose end nobody told.
+    private func finding(
+        at owner: String, after order: (source: String, target: String)? = nil, killsOfSource: Int = 0, age: Duration = .seconds(5),
+        kills: [String: Int]? = nil
+    ) -> SoakWords.Finding {
+        var words = SoakWords()
+        if let order {
+            words.miss(
+                SoakWords.UnheardOrder(
+                    source: order.source, sourceKillCount: killsOfSource, target: order.target, targetKillCount: 0, givenAt: start,
+                    words: "x"))
+        }
+        words.believe(SoakWords.Verdict(node: "a", killCount: 0, words: "y"))
+        return words.check(owner: owner, killCounts: kills ?? self.kills, now: start + age)
+    }
+
+    private func isElsewhere(_ finding: SoakWords.Finding) -> Bool { if case .elsewhere = finding { true } else { false } }
+    private func isAsSaid(_ finding: SoakWords.Finding) -> Bool { if case .asSaid = finding { true } else { false } }
+    private func isOvertaken(_ finding: SoakWords.Finding) -> Bool { if case .overtaken = finding { true } else { false } }
+
+    @Test func `a daemon is where it was said to be, unless that node has died since`() {
+        #expect(isAsSaid(finding(at: "a")))
+        #expect(isElsewhere(finding(at: "b")))
+        #expect(isAsSaid(finding(at: "b", kills: ["a": 1, "b": 0])))
+    }
+
+    @Test func `only an order from there to here, in that boot and in time, may have come in between`() {
+        #expect(isOvertaken(finding(at: "b", after: ("a", "b"))))
+        #expect(isElsewhere(finding(at: "b", after: ("a", "c"))))
+        #expect(isElsewhere(finding(at: "b", after: ("c", "b"))))
+        #expect(isElsewhere(finding(at: "b", after: ("a", "b"), killsOfSource: 1)))
+        #expect(isElsewhere(finding(at: "b", after: ("a", "b"), age: .seconds(61))))
+    }
+
+    @Test func `a word is held against a place once`() {
+        var words = SoakWords()
+        words.believe(SoakWords.Verdict(node: "a", killCount: 0, words: "y"))
+        #expect(isElsewhere(words.check(owner: "b", killCounts: kills, now: start)))
+        #expect(isAsSaid(words.check(owner: "b", killCounts: kills, now: start)))
+    }
+}
+
 @Suite struct SoakVerdictTests {
-    private func failure(_ change: (inout SoakCounts) -> Void, violations: [String] = []) -> CommandFailure? {
+    private func failure(
+        _ change: (inout SoakCounts) -> Void, violations: [String] = [], isLiveExpected: Bool = true
+    ) -> CommandFailure? {
         var counts = SoakCounts()
-        (counts.completed, counts.ownerChecks, counts.accepted) = (1, 1, 1)
+        (counts.completed, counts.completedLive, counts.ownerChecks, counts.accepted, counts.kills, counts.stops) = (1, 1, 1, 1, 1, 1)
         change(&counts)
-        return SoakReport(seed: 3, durationSeconds: 1, counts: counts, violations: violations).failure
+        return SoakReport(seed: 3, durationSeconds: 1, counts: counts, violations: violations, isLiveExpected: isLiveExpected).failure
     }
 
     @Test func `a violation, and any event that was lost, repeated or reordered, fails a soak`() {
@@ -139,6 +187,10 @@ import Testing
         #expect(failure { $0.completed = 0 }?.code == "untested")
         #expect(failure { $0.ownerChecks = 0 }?.code == "untested")
         #expect(failure { $0.accepted = 0 }?.code == "untested")
+        #expect(failure { $0.kills = 0 }?.code == "untested")
+        #expect(failure { $0.stops = 0 }?.code == "untested")
+        #expect(failure { $0.completedLive = 0 }?.code == "untested")
+        #expect(failure({ $0.completedLive = 0 }, isLiveExpected: false) == nil)
     }
 
     @Test func `logs are falsified where nobody is killed, and every kind of fault is injected elsewhere`() {

@@ -52,9 +52,10 @@ import Testing
 
     @Test(arguments: [
         ("two-owners", "in the same epoch"), ("memory", "beyond the bound"), ("vanished", "none that had it has died"),
-        ("crashed", "nobody has ended it"), ("misreported", "is reported rolled back, and the daemon is at"),
+        ("crashed", "nobody has ended it"), ("fell-back", "and made otherwise"),
+        ("misreported", "is reported rolled back, and the daemon is at"),
     ])
-    func `a second owner, a process that grows or ends, a daemon that is nowhere and a false report are found out`(
+    func `falsified evidence of owners, processes, places, reports and modes is found out`(
         sabotage: String, words: String
     ) async throws {
         let (run, report) = try await soak(Self.brief + ["--sabotage", sabotage])

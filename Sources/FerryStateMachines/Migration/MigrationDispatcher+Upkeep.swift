@@ -44,8 +44,17 @@ extension MigrationDispatcher {
     /// Moves that are remembered, over or not.
     package var rememberedCount: Int { slots.count }
 
-    /// Those that are not over in this role.
-    package func activeCount(as role: MoveRole) -> Int { slots.values.count { !$0.isAtRest && $0.isActive(role) } }
+    /// Those of them that have not ended in this role, each asked anew.
+    package func unendedCount(as role: MoveRole) -> Int {
+        slots.values.count { slot in
+            guard slot.hasMachine(role) else { return false }
+            return switch role {
+            case .orchestrator: slot.orchestrator?.outcome == nil
+            case .source: slot.source?.outcome == nil
+            case .target: slot.target?.outcome == nil
+            }
+        }
+    }
 
     private func views(_ now: Timestamp?) -> [MoveView] {
         orderedSlots.flatMap { slot in
@@ -76,7 +85,7 @@ extension MigrationDispatcher {
     /// - Parameter peer: who has ordered the move, and only it can have sent the order; nil for this node itself.
     mutating func makeRoom(for role: MoveRole, orderedBy peer: NodeKey? = nil, wallClock: UInt64) throws(FailureReason) {
         let limits = environment.limits
-        let active = activeCount(as: role)
+        let active = slots.values.count { !$0.isAtRest && $0.isActive(role) }
         guard active < limits.movesPerRole else { throw FailureReason(.noCapacity, "\(active) moves in progress as \(role)") }
         let activeOfPeer = slots.values.count { !$0.isAtRest && $0.attempt.order.orchestrator == peer && $0.isActive(role) }
         guard activeOfPeer < MigrationLimits.share(limits.movesPerRole) else {

@@ -47,7 +47,7 @@ extension OrchestratorMachine {
 
     private mutating func confirm(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
         // What this node itself knew as the target it has forgotten with the order.
-        guard attempt.order.target != environment.localKey else { return end(.declined(reason), now: now, &effects) }
+        guard attempt.order.target != environment.localKey else { return unknownToBoth(reason, now: now, &effects) }
         state = .confirming(reason)
         stall = "the target's word, since the source says: \(reason)"
         phaseDeadline = now + environment.budgets.plan

@@ -192,12 +192,16 @@ extension OrchestratorMachine {
             guard let targetBoot, boot != targetBoot else { return endForgotten("the target has forgotten its end", now: now, &effects) }
             endForgotten("source and target have forgotten", now: now, &effects)
         case .planningSource where isSource: unknownToSource(now: now, &effects)
-        // Refused on its face, in whatever boot.
-        case .confirming(let reason) where !isSource && reason.code == .unauthorized: end(.declined(reason), now: now, &effects)
-        case .confirming(let reason) where !isSource:
-            endForgotten("the target does not know the order, and the source says: \(reason)", now: now, &effects)
+        case .confirming(let reason) where !isSource: unknownToBoth(reason, now: now, &effects)
         default: break
         }
+    }
+
+    /// Nobody knows the order any more, if anybody ever did.
+    mutating func unknownToBoth(_ reason: FailureReason, now: Timestamp, _ effects: inout MoveEffects) {
+        // Refused on its face, in whatever boot.
+        guard reason.code != .unauthorized else { return end(.declined(reason), now: now, &effects) }
+        endForgotten("the target does not know the order, and the source says: \(reason)", now: now, &effects)
     }
 
     /// Only the target can still say that the move is complete.

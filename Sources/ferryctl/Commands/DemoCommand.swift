@@ -39,7 +39,10 @@ struct DemoRoleCommand: AsyncParsableCommand {
         let commands = RoleLines()
         // Who waits for a peer that is gone does not read: a part whose coordinator has died ends all the same.
         commands.continuation.onTermination = { _ in
-            DispatchQueue.global().asyncAfter(deadline: .now() + 30) { Foundation.exit(EXIT_FAILURE) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(ProcessRole.endBound)) {
+                Console.complain("\(configuration.name) did not end within \(ProcessRole.endBound) s")
+                Foundation.exit(ProcessRole.stuckStatus)
+            }
         }
         LineAssembler.read(FileHandle.standardInput, into: commands)
         await RoleRunner.run(configuration, network: nil, commands: commands.stream) { event in

@@ -6,7 +6,7 @@ extension DemoCoordinator {
     /// How long a target gets to hear what its source had sent before it died.
     private static let settlingTime = Duration.seconds(2)
 
-    /// How the move ended, as its orchestrator knows, or the source where that one is killed; a third node that asks a dead source is not
+    /// How the move ended, as its orchestrator knows, or the source where that one has died; a third node that asks a dead source is not
     /// waited for.
     func ending(of orchestrator: RoleClient, owner: RoleClient, daemon: SpawnedDaemon) async -> MoveSummary {
         let first = FirstOf<MoveSummary>()
@@ -20,7 +20,7 @@ extension DemoCoordinator {
         guard options.kill?.role == .source, orchestrator !== owner else {
             await asking.value
             let summary = await first.value
-            guard options.kill?.role == .target, orchestrator !== owner, orchestrator.hasEnded else { return summary }
+            guard orchestrator !== owner, orchestrator.hasEnded else { return summary }
             owner.send(.outcome(origin: daemon.origin))
             return (try? await owner.expect("how the move ended") { $0.moved }) ?? summary
         }

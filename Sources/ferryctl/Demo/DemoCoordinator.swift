@@ -18,8 +18,12 @@ final class DemoCoordinator: Sendable {
     let progress: DemoProgress
     private let network = InMemoryNetwork()
     private let lines: InputLines
-    private let started = Mutex<[any DemoRole]>([])
-    private let interruption = Mutex<CommandFailure?>(nil)
+    private let state = Mutex(State())
+
+    private struct State {
+        var started: [any DemoRole] = []
+        var interruption: CommandFailure?
+    }
 
     init(_ options: DemoOptions, input: [UInt8]) throws {
         self.options = options
@@ -37,22 +41,43 @@ final class DemoCoordinator: Sendable {
             progress.clear()
             folder.remove()
         }
-        let cast = try await startNodes()
         do {
-            let report = try await play(cast)
-            for client in cast.all { await client.finish() }
-            if let interruption = interruption.withLock({ $0 }) { throw interruption }
-            return try await account(report, cast)
+            let report = try await perform()
+            try checkInterruption()
+            return report
+        } catch {
+            try checkInterruption()
+            throw error
+        }
+    }
+
+    private func perform() async throws -> DemoReport {
+        let cast = try await startNodes()
+        var report: DemoReport
+        do {
+            report = try await play(cast)
         } catch {
             for client in cast.all { await client.finish() }
-            throw interruption.withLock { $0 } ?? error
+            throw error
         }
+        for client in cast.all {
+            await client.finish()
+            if client.role.wasStuck { report.fail("\(client.name) did not end when it was asked to") }
+        }
+        return try await account(report, cast)
+    }
+
+    private func checkInterruption() throws(CommandFailure) {
+        if let interruption = state.withLock({ $0.interruption }) { throw interruption }
     }
 
     /// Ends every part at once, and the run with this failure.
     func interrupt(_ failure: CommandFailure) {
-        interruption.withLock { $0 = failure }
-        for role in started.withLock({ $0 }) { role.kill() }
+        let started = state.withLock { state in
+            state.interruption = failure
+            return state.started
+        }
+        for role in started { role.kill() }
     }
 
     // MARK: Roles
@@ -101,7 +126,10 @@ final class DemoCoordinator: Sendable {
             try configuration.write(to: path)
             role = try ProcessRole(configurationPath: path)
         }
-        started.withLock { $0.append(role) }
+        state.withLock { state in
+            state.started.append(role)
+            if state.interruption != nil { role.kill() }
+        }
         return RoleClient(name: configuration.name, role: role) { progress.take($0) }
     }
 

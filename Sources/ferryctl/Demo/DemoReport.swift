@@ -42,7 +42,7 @@ struct DemoReport: Sendable {
 
     /// The worst result of all moves.
     var result: String {
-        if breakdown != nil { return "failed" }
+        if breakdown != nil || fallback != nil { return "failed" }
         for worst in ["failed", "inDoubt", "rolledBack", "declined"] where moves.contains(where: { $0.summary.result == worst }) {
             return worst
         }
@@ -56,17 +56,17 @@ struct DemoReport: Sendable {
 
     /// The exit status that the contract of the command line asks for; the first that applies.
     var status: ExitStatus {
-        let counters = [accounting?.lost, accounting?.duplicated, accounting?.reordered].compactMap { $0 }
-        if result == "failed" || counters.contains(where: { $0 != 0 }) || stateMatchesTwin == false
-            || accounting?.isChainContinuous == false || isReceiptValid == false || fallback != nil
-        {
-            return .failed
-        }
+        guard result != "failed", !isPromiseBroken else { return .failed }
         switch result {
         case "inDoubt": return .inDoubt
         case "rolledBack", "declined": return .rolledBack
         default: return .success
         }
+    }
+
+    private var isPromiseBroken: Bool {
+        [accounting?.lost, accounting?.duplicated, accounting?.reordered].contains { $0 ?? 0 != 0 }
+            || [stateMatchesTwin, accounting?.isChainContinuous, isReceiptValid].contains(false)
     }
 
     var failure: CommandFailure? {
@@ -75,7 +75,7 @@ struct DemoReport: Sendable {
         if result != "completed", let move = moves.first(where: { $0.summary.result == result }) {
             return CommandFailure(code: result, message: move.summary.message ?? "the move \(Self.words[result] ?? result)")
         }
-        if fallback != nil {
+        if fallback != nil, !isPromiseBroken {
             return CommandFailure(code: "failed", message: "a live move was refused before the commit, and made by stopping the daemon")
         }
         return CommandFailure(code: "failed", message: "the run broke a promise: see the counters")

@@ -13,6 +13,8 @@ protocol DemoRole: Sendable {
     func finish() async
     /// Ends it at once.
     func kill()
+    /// Whether it did not end when it was asked to, within ``ProcessRole/endBound``, and was given up.
+    var wasStuck: Bool { get }
 }
 
 /// Lines of a role, kept until somebody asks for them; one reader.
@@ -25,6 +27,11 @@ struct RoleLines: Sendable {
 
 /// A role in a child process of the same executable.
 final class ProcessRole: DemoRole {
+    /// How long a part may take to end once nobody commands it any more.
+    static let endBound = 30
+    /// How one exits that took longer.
+    static let stuckStatus: Int32 = 75
+
     let lines = RoleLines()
     private let process: Process
     private let input = Pipe()
@@ -51,7 +58,14 @@ final class ProcessRole: DemoRole {
         try? input.fileHandleForWriting.write(contentsOf: Data((command + "\n").utf8))
     }
 
-    func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
+    func kill() {
+        // The number of one that has ended may be another's.
+        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+    }
+
+    var wasStuck: Bool {
+        !process.isRunning && process.terminationReason == .exit && process.terminationStatus == Self.stuckStatus
+    }
 
     func finish() async {
         try? input.fileHandleForWriting.close()

@@ -21,6 +21,8 @@ final class TaskRole: DemoRole {
 
     func kill() { task.cancel() }
 
+    var wasStuck: Bool { false }
+
     func finish() async {
         commands.continuation.finish()
         await task.value

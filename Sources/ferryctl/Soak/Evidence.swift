@@ -97,7 +97,7 @@ final class Evidence: Sendable {
             late.payload = record.payload
             late.link.sequence += 1
             return [early, late]
-        case .twoOwners, .memory, .vanished, .crashed, .misreported, nil: return [record]
+        case .twoOwners, .memory, .vanished, .crashed, .misreported, .fellBack, nil: return [record]
         }
     }
 

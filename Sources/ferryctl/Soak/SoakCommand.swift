@@ -26,7 +26,7 @@ struct SoakCommand: AsyncParsableCommand {
             }
             let report = SoakReport(
                 seed: seed, durationSeconds: Double(MonotonicClock.now - startedAt) * 1e-9, counts: record.counts,
-                violations: record.violations)
+                violations: record.violations, isLiveExpected: options.mode != .stopAndCopy)
             for line in report.lines { output.say(line) }
             return CommandResult(fields: report.fields, status: report.failure == nil ? .success : .failed, failure: report.failure)
         }

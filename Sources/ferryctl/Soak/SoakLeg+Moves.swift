@@ -78,19 +78,38 @@ extension SoakLeg {
 
     /// Holds the last move's verdict against where its daemon is.
     func check(_ place: SoakPlace, at owner: SoakNode) async {
-        switch place.check(owner, among: cast.nodes, since: .now - Self.moveBound) {
+        switch place.check(owner, among: cast.nodes) {
         case .asSaid: return
-        case .overtaken(let text): record.note(text)
+        case .overtaken(let text, let order):
+            if await hasObeyed(order, owner, place) {
+                record.count { $0.overtaken += 1 }
+                record.note("\(text), for \(order.words), of which nobody told")
+            } else {
+                record.violate(text)
+            }
         case .elsewhere(let text): record.violate(text)
         }
         await tellMoves(of: place)
     }
 
+    /// Whether the owner has taken the daemon for that very order.
+    private func hasObeyed(_ order: SoakWords.UnheardOrder, _ owner: SoakNode, _ place: SoakPlace) async -> Bool {
+        let source = cast.nodes.first { $0.name == order.source }?.key
+        let age = (ContinuousClock.now - order.givenAt).seconds
+        return await moves(of: place, at: owner).contains { move in
+            move.role == "target" && move.source == source && move.result == "completed" && move.elapsedSeconds <= age
+        }
+    }
+
+    private func moves(of place: SoakPlace, at node: SoakNode) async -> [ControlReply.MoveLine] {
+        guard let origin = place.life?.daemon.origin, node.condition == .serving else { return [] }
+        return (try? await node.ask(ControlRequest(.moves)).moves)?.filter { $0.daemon == "\(origin)" } ?? []
+    }
+
     /// Notes what the nodes remember of a daemon's moves.
     private func tellMoves(of place: SoakPlace) async {
-        guard let origin = place.life?.daemon.origin else { return }
-        for node in cast.nodes where node.condition == .serving {
-            for move in (try? await node.ask(ControlRequest(.moves)).moves) ?? [] where move.daemon == "\(origin)" {
+        for node in cast.nodes {
+            for move in await moves(of: place, at: node) {
                 record.note(
                     "\(node.name): \(move.role) of \(move.migration), \(Figure.text(move.elapsedSeconds)) s old, "
                         + "\(move.source.prefix(8)) → \(move.target.prefix(8)), \(move.phase), \(move.result ?? "running") \(move.stall)")
@@ -161,20 +180,24 @@ extension SoakLeg {
         let move = "\(owner.name) → \(target.name), by \(orchestrator.name)"
         let (wasServing, kills) = (orchestrator.condition == .serving, orchestrator.killCount)
         let (ownerKills, targetKills) = (owner.killCount, target.killCount)
-        let unheard = SoakPlace.UnheardOrder(target: target.name, givenAt: .now, words: move)
+        let unheard = SoakWords.UnheardOrder(
+            source: owner.name, sourceKillCount: ownerKills, target: target.name, targetKillCount: targetKills, givenAt: .now, words: move)
         do {
             let reply = try await orchestrator.ask(request, within: Self.moveBound)
             count(reply, move, orderedAs: request.mode)
-            switch options.sabotage == .misreported ? reply.error?.code ?? "rolledBack" : reply.error?.code {
-            case nil: place.believe(SoakPlace.Verdict(node: target.name, killCount: targetKills, words: "\(move) is reported completed"))
-            case "rolledBack":
-                place.believe(SoakPlace.Verdict(node: owner.name, killCount: ownerKills, words: "\(move) is reported rolled back"))
-            case "declined": break
-            default: place.missWord(of: unheard)
+            let code = options.sabotage == .misreported ? reply.error?.code ?? "rolledBack" : reply.error?.code
+            switch code {
+            case nil: place.believe(.init(node: target.name, killCount: targetKills, words: "\(move) is reported completed"))
+            case "rolledBack": place.believe(.init(node: owner.name, killCount: ownerKills, words: "\(move) is reported rolled back"))
+            // The source has to have the daemon to decline for any other reason.
+            case "declined" where reply.error?.reason != "daemonNotFound":
+                place.believe(.init(node: owner.name, killCount: ownerKills, words: "\(move) is reported declined"))
+            case let code? where Self.unheardEnds.contains(code): place.miss(unheard)
+            default: break
             }
         } catch {
             // An orchestrator that has died, or is dead, reports nothing: how the move ends is seen by where the daemon is then.
-            place.missWord(of: unheard)
+            place.miss(unheard)
             record.count { $0.unreported += 1 }
             guard wasServing, orchestrator.killCount == kills else { return }
             record.violate("\(orchestrator.name) lives, and does not tell how \(move) ended: \(CommandFailure(describing: error).message)")
@@ -185,6 +208,9 @@ extension SoakLeg {
     private static let excuses: Set<String> = [
         "inDoubt", "failed", "unreachable", "daemonNotFound", "daemonMoving", "notReady", "shuttingDown",
     ]
+
+    /// Those of them after which the order may still be obeyed.
+    private static let unheardEnds: Set<String> = ["inDoubt", "failed", "shuttingDown"]
 
     private func count(_ reply: ControlReply, _ move: String, orderedAs mode: String?) {
         let code = reply.error?.code
@@ -198,9 +224,10 @@ extension SoakLeg {
             }
         }
         if let report = reply.report {
-            if report.mode == SoakMode.live.rawValue { record.count { $0.completedLive += 1 } }
+            let made = options.sabotage == .fellBack ? "otherwise" : report.mode
+            if made == SoakMode.live.rawValue { record.count { $0.completedLive += 1 } }
             // Its copy did something else than the daemon, which this one's must not.
-            if report.mode != mode { record.violate("\(move) was ordered \(mode ?? "live") and made \(report.mode)") }
+            if made != mode { record.violate("\(move) was ordered \(mode ?? "live") and made \(made)") }
         }
         guard let error = reply.error, error.code != "rolledBack", error.code != "declined" else { return }
         record.note("\(move): \(error.code): \(error.message)")

@@ -28,12 +28,15 @@ final class SoakNode: Sendable {
     let name: String
     /// Where others dial it: the gate before it.
     let endpoint: String
+    /// Its key in hex.
+    let key: String
     private let folder: DemoFolder
     private let state: Mutex<State>
 
     init(_ configuration: RoleConfiguration, behind endpoint: String, in folder: DemoFolder) {
         name = configuration.name
         self.endpoint = endpoint
+        key = String(endpoint.drop { $0 != "#" }.dropFirst())
         self.folder = folder
         state = Mutex(State(configuration: configuration))
     }

@@ -47,11 +47,13 @@ enum SoakSabotage: String, ExpressibleByArgument, CaseIterable, Sendable {
     case crashed
     /// A move that completed is told to be rolled back.
     case misreported
+    /// A move is told to have been made in another mode than was ordered.
+    case fellBack = "fell-back"
 
     var falsifiesLogs: Bool {
         switch self {
         case .lost, .duplicated, .reordered: true
-        case .twoOwners, .memory, .vanished, .crashed, .misreported: false
+        case .twoOwners, .memory, .vanished, .crashed, .misreported, .fellBack: false
         }
     }
 }

@@ -10,6 +10,8 @@ struct SoakCounts: Sendable {
     var inDoubt = 0
     /// Orders whose orchestrator died before it could tell, or could not learn, how they ended.
     var unreported = 0
+    /// Words that such an order has made untrue, by the owner's own record.
+    var overtaken = 0
     var kills = 0
     var stops = 0
     var cuts = 0
@@ -64,12 +66,15 @@ struct SoakReport: Sendable {
     var durationSeconds: Double
     var counts: SoakCounts
     var violations: [String]
+    /// Whether live moves were to be made.
+    var isLiveExpected: Bool
 
     var fields: [(String, JSONValue)] {
         [
             ("durationSeconds", .number(durationSeconds)), ("moves", .integer(counts.moves)), ("completed", .integer(counts.completed)),
             ("completedLive", .integer(counts.completedLive)), ("rolledBack", .integer(counts.rolledBack)),
             ("declined", .integer(counts.declined)), ("inDoubt", .integer(counts.inDoubt)), ("unreported", .integer(counts.unreported)),
+            ("overtaken", .integer(counts.overtaken)),
             ("kills", .integer(counts.kills)), ("stops", .integer(counts.stops)), ("cuts", .integer(counts.cuts)),
             ("datagramsDropped", .integer(counts.relayed.dropped)),
             ("datagramsDuplicated", .integer(counts.relayed.repeated)), ("datagramsReordered", .integer(counts.relayed.overtaken)),
@@ -106,7 +111,9 @@ struct SoakReport: Sendable {
             return CommandFailure(code: "violation", message: "seed \(seed): events were lost, repeated or reordered")
         }
         let figures = [
-            ("move completed", counts.completed), ("look at who owns what", counts.ownerChecks), ("event", Int(counts.accepted)),
+            ("move completed", counts.completed), ("live move completed", isLiveExpected ? counts.completedLive : 1),
+            ("look at who owns what", counts.ownerChecks), ("event", Int(counts.accepted)), ("node killed", counts.kills),
+            ("node stopped", counts.stops),
         ]
         guard let missing = figures.first(where: { $0.1 == 0 }) else { return nil }
         return CommandFailure(code: "untested", message: "seed \(seed): there was no \(missing.0)")

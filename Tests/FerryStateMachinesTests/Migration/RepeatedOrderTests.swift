@@ -8,29 +8,31 @@ import Testing
     private struct Scene {
         var world: MoveWorld
         var order: MoveOrder
+        var orchestrator = 2
 
-        /// Gives the order at node 2.
+        /// Gives the order at its orchestrator.
         func give(isNew: Bool) {
-            let node = world.nodes[2]
+            let node = world.nodes[orchestrator]
             _ = try? node.dispatcher.order(order, isNew: isNew, now: world.now, wallClock: world.wallClock)
             node.drain()
         }
 
         func crashAndGiveAgain() {
-            world.nodes[2].crash()
+            world.nodes[orchestrator].crash()
             give(isNew: false)
         }
 
-        var outcome: MoveOutcome? { world.outcome(order.migration, .orchestrator, on: 2) }
+        var outcome: MoveOutcome? { world.outcome(order.migration, .orchestrator, on: orchestrator) }
     }
 
-    /// A move from node 0 to node 1 that node 2 orders.
-    private func makeScene(seed: UInt64, mode: MoveMode = .stopAndCopy) throws -> Scene {
+    /// A move from node 0 to node 1 that node 2 orders, or another.
+    private func makeScene(seed: UInt64, mode: MoveMode = .stopAndCopy, orderedBy orchestrator: Int = 2) throws -> Scene {
         let (world, daemon) = try makeWorld(seed: seed, emitterCount: 0)
         let order = MoveOrder(
             id: world.random.next(), daemon: daemon, lineage: nil, source: world.nodes[0].key, target: world.nodes[1].key,
-            targetAddress: "memory:1", orchestrator: world.nodes[2].key, mode: mode, expiresAt: world.wallClock + 600_000_000_000)
-        let scene = Scene(world: world, order: order)
+            targetAddress: "memory:1", orchestrator: world.nodes[orchestrator].key, mode: mode, expiresAt: world.wallClock + 600_000_000_000
+        )
+        let scene = Scene(world: world, order: order, orchestrator: orchestrator)
         scene.give(isNew: true)
         return scene
     }
@@ -90,6 +92,20 @@ import Testing
             return
         }
         #expect(reason.message.contains("daemonNotFound"), "\(reason)")
+    }
+
+    @Test("a target that ordered the move itself, and has forgotten it as its source has, declines nothing")
+    func targetHasForgotten() throws {
+        let scene = try makeScene(seed: 86, orderedBy: 1)
+        scene.world.run(for: .seconds(3))
+        #expect(scene.world.owners.map(\.index) == [1])
+        scene.world.nodes[0].crash()
+        scene.crashAndGiveAgain()
+        scene.world.run(for: .seconds(5))
+        guard case .forgotten = scene.outcome else {
+            Issue.record("\(String(describing: scene.outcome)) \(scene.world.trace)")
+            return
+        }
     }
 
     @Test("where the source cannot be asked the target's word ends the wait, and where neither can be, the move is in doubt")

@@ -44,7 +44,7 @@ public enum FaultKind: String, CaseIterable, Sendable, Hashable {
     case slowCallback
     /// A daemon throws while it processes, is written or is restored.
     case failingCallback
-    /// A daemon is restored with another chain head or other cursors than were written.
+    /// A daemon is restored with another chain head, other cursors, outputs or bindings than were written.
     case wrongRestore
     /// A daemon is restored without a field of its state.
     case droppedField

@@ -122,17 +122,14 @@ final class SimulationHost {
 }
 
 /// What a restore may get wrong.
-enum WrongRestore {
+enum WrongRestore: CaseIterable {
     case state, head, cursors, outputs, bindings
-
-    /// Of the header.
-    static let ofHeader: [WrongRestore] = [.head, .cursors, .outputs, .bindings]
 
     /// The header as such a restore reads it; nil when there is nothing in it to get wrong.
     func applied(to original: SnapshotHeader) -> SnapshotHeader? {
         var header = original
         switch self {
-        case .state: break
+        case .state: return nil
         case .head: header.chainLink.parent ^= 1
         case .cursors:
             guard let last = header.cursors.indices.last, header.cursors[last].sequence > 0 else { return nil }

@@ -113,7 +113,7 @@ extension SimulationNode {
     private func restored(_ snapshot: SnapshotHeader, of daemon: DaemonTruth) -> (WrongRestore?, SnapshotHeader) {
         if daemon.hasDigest, world.strikes(.droppedField, 100) { return (.state, snapshot) }
         guard world.isActive(.wrongRestore), world.random.chance(200) else { return (nil, snapshot) }
-        let possible = WrongRestore.ofHeader.compactMap { wrong in wrong.applied(to: snapshot).map { (wrong, $0) } }
+        let possible = WrongRestore.allCases.compactMap { wrong in wrong.applied(to: snapshot).map { (wrong, $0) } }
         guard let (wrong, copied) = world.random.pick(possible) else { return (nil, snapshot) }
         world.count(.wrongRestore)
         return (wrong, copied)

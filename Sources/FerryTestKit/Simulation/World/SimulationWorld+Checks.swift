@@ -33,7 +33,7 @@ extension SimulationWorld {
             if node.dispatcher.rememberedCount > limits.rememberedMoveCount {
                 violate("S8", "\(node.endpoint.name) remembers more than \(limits.rememberedMoveCount) moves")
             }
-            for role in MoveRole.allCases where node.dispatcher.activeCount(as: role) > limits.movesPerRole {
+            for role in MoveRole.allCases where node.dispatcher.unendedCount(as: role) > limits.movesPerRole {
                 violate("S8", "\(node.endpoint.name) takes part in more than \(limits.movesPerRole) moves as \(role)")
             }
             for case let host? in node.hosts where host.ownership.sortedCursors.count > settings.ownershipLimits.laneCount {
