@@ -1,3 +1,5 @@
+import ArgumentParser
+import Ferry
 import FerryCrypto
 import FerryWire
 import Foundation
@@ -83,6 +85,17 @@ import Testing
         let run = try await CommandRun.ferryctl(["node", "--config", path, "--identity", folder.path("identity")])
         #expect(run.status == 64)
         #expect(run.error.contains(name), "\(run.error)")
+    }
+
+    @Test func `a configuration that lets nobody in is not one that says nothing`() async throws {
+        let path = folder.path("config")
+        func write(_ sources: String) throws { try Data("{\"allow-source\":\(sources)}".utf8).write(to: URL(fileURLWithPath: path)) }
+        let flags = ["--config", path, "--identity", folder.path("identity"), "--control", folder.path("control")]
+        try write("[]")
+        #expect(try NodeOptions.parse(flags).merged().composition(observers: []).sources == [])
+        #expect(try NodeOptions.parse(Array(flags.dropFirst(2))).merged().composition(observers: []).sources == nil)
+        try write("null")
+        #expect(try await CommandRun.ferryctl(["node"] + flags).status == 64)
     }
 
     @Test(

@@ -57,7 +57,7 @@ struct NodeOptions: ParsableArguments {
         settings.allowed += allow
         settings.orchestrators += allowOrchestrator
         settings.operators += operatorKey
-        settings.sources += allowSource
+        if !allowSource.isEmpty { settings.sources = (settings.sources ?? []) + allowSource }
         settings.identity = identity ?? settings.identity
         settings.control = control ?? settings.control
         settings.drainTo = drainTo ?? settings.drainTo
@@ -74,7 +74,8 @@ struct NodeSettings {
     var allowed: [String] = []
     var orchestrators: [String] = []
     var operators: [String] = []
-    var sources: [String] = []
+    /// Nil where nothing is said of sources; an empty list is nobody.
+    var sources: [String]?
     var control: String?
     var drainTo: String?
     var spawnedDemoByteCount: Int?
@@ -115,8 +116,8 @@ struct NodeSettings {
                 throw CommandFailure(code: "config", message: "\"\(key.stringValue)\" in the configuration is no flag", status: .usage)
             }
             let values = try decoder.container(keyedBy: CodingKeys.self)
-            func list(_ key: CodingKeys) throws -> [String]? { try values.decodeIfPresent([String].self, forKey: key) }
-            func text(_ key: CodingKeys) throws -> String? { try values.decodeIfPresent(String.self, forKey: key) }
+            func list(_ key: CodingKeys) throws -> [String]? { values.contains(key) ? try values.decode([String].self, forKey: key) : nil }
+            func text(_ key: CodingKeys) throws -> String? { values.contains(key) ? try values.decode(String.self, forKey: key) : nil }
             (listen, peer, allow, operators) = (try list(.listen), try list(.peer), try list(.allow), try list(.operators))
             (allowOrchestrator, allowSource) = (try list(.allowOrchestrator), try list(.allowSource))
             (identity, control, drainTo, spawnDemo) =
@@ -132,7 +133,7 @@ struct NodeSettings {
             }
             return NodeSettings(
                 listen: listen ?? [], identity: identity, peers: peer ?? [], allowed: allow ?? [], orchestrators: allowOrchestrator ?? [],
-                operators: operators ?? [], sources: allowSource ?? [], control: control, drainTo: drainTo, spawnedDemoByteCount: padding)
+                operators: operators ?? [], sources: allowSource, control: control, drainTo: drainTo, spawnedDemoByteCount: padding)
         }
     }
 
@@ -147,7 +148,7 @@ struct NodeSettings {
         composition.knownPeers = try peers.map { try Endpoint(argument: $0, of: "--peer") }
         composition.orchestrators = try keys(orchestrators, "--allow-orchestrator")
         composition.operators = Set(try operators.map(Self.operatorKey))
-        composition.sources = sources.isEmpty ? nil : try keys(sources, "--allow-source")
+        composition.sources = try sources.map { try keys($0, "--allow-source") }
         composition.observers = observers
         composition.controlSocketPath = try control ?? ControlSocketPath.standard(for: identity.nodeKey.nodeID)
         composition.logger = Logger(label: "ferry") { StreamLogHandler.standardError(label: $0) }
