@@ -12,6 +12,8 @@ package enum Defect: String, CaseIterable, Sendable {
     case acknowledgeUnprocessed
     /// An emitter takes everybody's answers for its owner's, at the epoch it believes in.
     case bypassEpochCheck
+    /// An emitter says everything twice.
+    case sayTwice
     /// A source in doubt resumes by a timer of its own.
     case resumeByTimer
     /// A fenced source says that the daemon has moved.

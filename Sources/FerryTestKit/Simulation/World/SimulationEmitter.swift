@@ -138,6 +138,7 @@ final class SimulationEmitter {
             case .node(let key, _):
                 guard let node = world.endpoint(of: key) else { continue }
                 world.send(.lane(transmission.message), from: endpoint, to: node)
+                if world.has(.sayTwice) { world.send(.lane(transmission.message), from: endpoint, to: node) }
             case .everyone:
                 if world.settings.isCalm, lane.machine.acceptedCount > 0 {
                     world.violate("L3", "\(endpoint.name) has lost track of daemon \(lane.daemon.index), and nobody has crashed")
