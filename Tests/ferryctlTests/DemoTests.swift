@@ -54,14 +54,15 @@ import Testing
         expectNothingLost(report)
     }
 
-    @Test func `a run that is told to end leaves an error and no folder`() async throws {
+    @Test(arguments: ["demo", "soak"])
+    func `a run that is told to end leaves an error, no folder and no process`(command: String) async throws {
         let folder = try DemoFolder()
         let path = folder.path("result.json")
-        let script = "\"$@\" & demo=$!; while kill -INT $demo 2>/dev/null; do sleep 0.1; done; wait $demo"
+        // A shell starts what runs beside it with SIGINT ignored, which the command has to undo before it hears anything.
+        let script = "\"$@\" & run=$!; while kill -INT $run 2>/dev/null; do sleep 0.1; done; wait $run"
         let run = try await CommandRun.program(
             "/bin/bash",
-            // A shell starts what runs beside it with SIGINT ignored, which the command has to undo.
-            ["-c", script, "bash", CommandRun.executable, "demo", "--state-size", "1MiB", "--event-rate", "500", "--json", path],
+            ["-c", script, "bash", CommandRun.executable, command, "--state-size", "1MiB", "--event-rate", "500", "--json", path],
             environment: ["TMPDIR": folder.root])
         #expect(run.status == 1, "\(run.error)")
         let report = try parseObject(String(contentsOfFile: path, encoding: .utf8))

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import UnixSignals
 
 /// `ferryctl demo`: a live daemon moves between processes while events come in.
 struct DemoCommand: AsyncParsableCommand {
@@ -12,15 +11,9 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await output.run {
-            let coordinator = try DemoCoordinator(options, input: try DemoInput.read(options.input))
-            let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-            let watching = Task {
-                for await signal in signals {
-                    coordinator.interrupt(CommandFailure(code: "interrupted", message: "the run was ended by \(signal)"))
-                }
-            }
-            defer { watching.cancel() }
-            let report = try await coordinator.run()
+            let parts = StartedParts()
+            let coordinator = try DemoCoordinator(options, input: try DemoInput.read(options.input), parts: parts)
+            let report = try await parts.untilSignalled { try await coordinator.run() }
             for line in report.lines { output.say(line) }
             return CommandResult(fields: report.fields, status: report.status, failure: report.failure)
         }

@@ -4,7 +4,6 @@ internal import FerryCrypto
 internal import FerryInMemory
 internal import FerryWire
 internal import Foundation
-internal import Synchronization
 
 /// Runs the demo: starts the roles, orders the moves, and compares what came out with what went in.
 final class DemoCoordinator: Sendable {
@@ -18,15 +17,11 @@ final class DemoCoordinator: Sendable {
     let progress: DemoProgress
     private let network = InMemoryNetwork()
     private let lines: InputLines
-    private let state = Mutex(State())
+    private let parts: StartedParts
 
-    private struct State {
-        var started: [any DemoRole] = []
-        var interruption: CommandFailure?
-    }
-
-    init(_ options: DemoOptions, input: [UInt8]) throws {
+    init(_ options: DemoOptions, input: [UInt8], parts: StartedParts) throws {
         self.options = options
+        self.parts = parts
         folder = try DemoFolder()
         lines = try InputLines(text: input, name: options.input ?? "the repository's text")
         progress = DemoProgress(options)
@@ -68,16 +63,7 @@ final class DemoCoordinator: Sendable {
     }
 
     private func checkInterruption() throws(CommandFailure) {
-        if let interruption = state.withLock({ $0.interruption }) { throw interruption }
-    }
-
-    /// Ends every part at once, and the run with this failure.
-    func interrupt(_ failure: CommandFailure) {
-        let started = state.withLock { state in
-            state.interruption = failure
-            return state.started
-        }
-        for role in started { role.kill() }
+        if let interruption = parts.interruption { throw interruption }
     }
 
     // MARK: Roles
@@ -126,10 +112,7 @@ final class DemoCoordinator: Sendable {
             try configuration.write(to: path)
             role = try ProcessRole(configurationPath: path)
         }
-        state.withLock { state in
-            state.started.append(role)
-            if state.interruption != nil { role.kill() }
-        }
+        parts.add(role)
         return RoleClient(name: configuration.name, role: role) { progress.take($0) }
     }
 

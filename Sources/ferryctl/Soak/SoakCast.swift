@@ -14,15 +14,19 @@ struct SoakCast: Sendable {
     let nodes: [SoakNode]
     let lines: InputLines
     private let emitterConfigurations: [RoleConfiguration]
+    private let parts: StartedParts
 
     /// Starts relay and nodes.
-    static func start(_ transport: DemoTransport, _ options: SoakOptions, seed: UInt64) async throws -> SoakCast {
+    static func start(
+        _ transport: DemoTransport, _ options: SoakOptions, seed: UInt64, _ parts: StartedParts
+    ) async throws -> SoakCast {
         let folder = try DemoFolder()
+        parts.add(folder)
         let linesPath = folder.path("lines")
         guard FileManager.default.createFile(atPath: linesPath, contents: Data(text(seed: seed).utf8)) else {
             throw CommandFailure(code: "file", message: "cannot write \(linesPath)")
         }
-        let relay = try startRelay(transport, folder)
+        let relay = try startRelay(transport, folder, parts)
         var started: [SoakNode] = []
         do {
             var (nodes, emitters) = try configurations(transport, options, folder)
@@ -33,14 +37,14 @@ struct SoakCast: Sendable {
             let endpoints = nodes.map(\.gate)
             for index in nodes.indices {
                 nodes[index].configuration.knownPeers = endpoints.filter { $0 != nodes[index].gate }
-                let node = SoakNode(nodes[index].configuration, behind: nodes[index].gate, in: folder)
+                let node = SoakNode(nodes[index].configuration, behind: nodes[index].gate, in: folder, parts)
                 started.append(node)
                 relay.send(.relay(.aim(gate: node.name, at: try await node.start())))
             }
             for index in emitters.indices { emitters[index].knownPeers = endpoints }
             return SoakCast(
                 transport: transport, folder: folder, relay: relay, nodes: started,
-                lines: try InputLines(contentsOf: linesPath), emitterConfigurations: emitters)
+                lines: try InputLines(contentsOf: linesPath), emitterConfigurations: emitters, parts: parts)
         } catch {
             for node in started { await node.finish() }
             await relay.finish()
@@ -55,7 +59,7 @@ struct SoakCast: Sendable {
         let configuration = emitterConfigurations[place]
         let path = folder.path("\(configuration.name).json")
         try configuration.write(to: path)
-        return RoleClient(name: configuration.name, role: try ProcessRole(configurationPath: path)) { _ in }
+        return RoleClient(name: configuration.name, role: try ProcessRole(configurationPath: path, parts)) { _ in }
     }
 
     /// Ends everything that is left.
@@ -84,10 +88,10 @@ struct SoakCast: Sendable {
         var name: String { configuration.name }
     }
 
-    private static func startRelay(_ transport: DemoTransport, _ folder: DemoFolder) throws -> RoleClient {
+    private static func startRelay(_ transport: DemoTransport, _ folder: DemoFolder, _ parts: StartedParts) throws -> RoleClient {
         let path = folder.path("relay.json")
         try RoleConfiguration(kind: .relay, name: "relay", identityPath: "", transport: transport).write(to: path)
-        return RoleClient(name: "relay", role: try ProcessRole(configurationPath: path)) { _ in }
+        return RoleClient(name: "relay", role: try ProcessRole(configurationPath: path, parts)) { _ in }
     }
 
     private static func configurations(

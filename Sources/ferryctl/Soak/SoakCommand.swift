@@ -21,8 +21,11 @@ struct SoakCommand: AsyncParsableCommand {
             let startedAt = MonotonicClock.now
             let legs = Self.legs(options)
             let time = options.duration.duration / legs.count
-            for (index, leg) in legs.enumerated() {
-                try await SoakLeg.play(leg, options, seed: seed &+ UInt64(index), for: time, record: record)
+            let parts = StartedParts()
+            try await parts.untilSignalled({ Self.end(parts, output, $0) }) {
+                for (index, leg) in legs.enumerated() {
+                    try await SoakLeg.play(leg, options, seed: seed &+ UInt64(index), for: time, record: record, parts)
+                }
             }
             let report = SoakReport(
                 seed: seed, durationSeconds: Double(MonotonicClock.now - startedAt) * 1e-9, counts: record.counts,
@@ -30,6 +33,13 @@ struct SoakCommand: AsyncParsableCommand {
             for line in report.lines { output.say(line) }
             return CommandResult(fields: report.fields, status: report.failure == nil ? .success : .failed, failure: report.failure)
         }
+    }
+
+    /// A soak that is told to end does not wait for what it has hurt to heal.
+    private static func end(_ parts: StartedParts, _ output: OutputOptions, _ failure: CommandFailure) {
+        parts.removeFolders()
+        output.complain(failure)
+        Foundation.exit(failure.status.rawValue)
     }
 
     /// The transports in turn, each as often as the others.

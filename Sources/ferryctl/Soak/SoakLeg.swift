@@ -31,10 +31,10 @@ final class SoakLeg: Sendable {
 
     /// Plays one leg.
     static func play(
-        _ transport: DemoTransport, _ options: SoakOptions, seed: UInt64, for duration: Duration, record: SoakRecord
+        _ transport: DemoTransport, _ options: SoakOptions, seed: UInt64, for duration: Duration, record: SoakRecord, _ parts: StartedParts
     ) async throws {
         record.note("\(duration.seconds) s over \(transport.rawValue), seed \(seed)")
-        let cast = try await SoakCast.start(transport, options, seed: seed)
+        let cast = try await SoakCast.start(transport, options, seed: seed, parts)
         let leg = SoakLeg(options, seed: seed, duration: duration, record: record, cast: cast)
         do {
             try await leg.run()
@@ -72,6 +72,8 @@ final class SoakLeg: Sendable {
             record.count { $0.relayed.add(counts) }
         }
         await cast.finish()
+        let clients = places.flatMap { $0.lives.map(\.emitter) } + cast.nodes.compactMap(\.client) + [cast.relay]
+        for client in clients where client.role.wasStuck { record.violate("\(client.name) did not end when it was asked to") }
     }
 
     // MARK: Daemons

@@ -31,9 +31,11 @@ final class SoakNode: Sendable {
     /// Its key in hex.
     let key: String
     private let folder: DemoFolder
+    private let parts: StartedParts
     private let state: Mutex<State>
 
-    init(_ configuration: RoleConfiguration, behind endpoint: String, in folder: DemoFolder) {
+    init(_ configuration: RoleConfiguration, behind endpoint: String, in folder: DemoFolder, _ parts: StartedParts) {
+        self.parts = parts
         name = configuration.name
         self.endpoint = endpoint
         key = String(endpoint.drop { $0 != "#" }.dropFirst())
@@ -68,7 +70,7 @@ final class SoakNode: Sendable {
         }
         let path = folder.path("\(name).json")
         try configuration.write(to: path)
-        let client = RoleClient(name: name, role: try ProcessRole(configurationPath: path)) { _ in }
+        let client = RoleClient(name: name, role: try ProcessRole(configurationPath: path, parts)) { _ in }
         let endpoint: String
         do {
             endpoint = try await client.expect("it listened") { $0.endpoint }

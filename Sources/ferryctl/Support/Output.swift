@@ -28,6 +28,12 @@ struct OutputOptions: ParsableArguments {
         }
     }
 
+    /// Writes what went wrong: the JSON object, and one line on standard error.
+    func complain(_ failure: CommandFailure) {
+        try? write(.object([("error", failure.json)]))
+        Console.complain(failure.message)
+    }
+
     /// Runs a command's body: what it throws becomes `error` in the JSON object and one line on standard error.
     func run(_ body: () async throws -> CommandResult) async throws {
         let result: CommandResult
@@ -35,8 +41,7 @@ struct OutputOptions: ParsableArguments {
             result = try await body()
         } catch {
             let failure = CommandFailure(describing: error)
-            try? write(.object([("error", failure.json)]))
-            Console.complain(failure.message)
+            complain(failure)
             throw failure.status.code
         }
         var status = result.status
