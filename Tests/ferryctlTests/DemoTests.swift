@@ -73,8 +73,9 @@ import Testing
         #expect(parts.output.isEmpty, "\(parts.output)")
     }
 
-    @Test func `a source that dies before the commit takes the daemon with it`() async throws {
-        let (run, report) = try await demo(["--transport", "unix", "--kill", "source@transfer"])
+    @Test(arguments: [["--transport", "unix"], ["--transport", "udp", "--topology", "target-orchestrates"]])
+    func `a source that dies before the commit takes the daemon with it`(flags: [String]) async throws {
+        let (run, report) = try await demo(flags + ["--kill", "source@transfer"])
         #expect(run.status == 1)
         #expect(report["result"] as? String == "failed")
         #expect(try #require(report["eventsLostByCrash"] as? Int) > 0)

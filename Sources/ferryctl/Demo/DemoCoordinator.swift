@@ -36,17 +36,6 @@ final class DemoCoordinator: Sendable {
             progress.clear()
             folder.remove()
         }
-        do {
-            let report = try await perform()
-            try checkInterruption()
-            return report
-        } catch {
-            try checkInterruption()
-            throw error
-        }
-    }
-
-    private func perform() async throws -> DemoReport {
         let cast = try await startNodes()
         var report: DemoReport
         do {
@@ -60,10 +49,6 @@ final class DemoCoordinator: Sendable {
             if client.role.wasStuck { report.fail("\(client.name) did not end when it was asked to") }
         }
         return try await account(report, cast)
-    }
-
-    private func checkInterruption() throws(CommandFailure) {
-        if let interruption = parts.interruption { throw interruption }
     }
 
     // MARK: Roles
@@ -106,13 +91,12 @@ final class DemoCoordinator: Sendable {
         let progress = progress
         let role: any DemoRole
         if options.transport == .memory {
-            role = TaskRole(configuration: configuration, network: network)
+            role = try parts.start { TaskRole(configuration: configuration, network: network) }
         } else {
             let path = folder.path("\(configuration.name).json")
             try configuration.write(to: path)
-            role = try ProcessRole(configurationPath: path)
+            role = try parts.start { try ProcessRole(configurationPath: path) }
         }
-        parts.add(role)
         return RoleClient(name: configuration.name, role: role) { progress.take($0) }
     }
 

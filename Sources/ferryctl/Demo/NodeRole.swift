@@ -29,7 +29,6 @@ struct NodeRole: Sendable {
                 try await node.waitUntilListening()
                 if let endpoint = node.endpoints.first { say(.listening(endpoint: endpoint.description)) }
                 await obey(commands, node)
-                node.requestStop()
             }
             try await group.waitForAll()
         }
@@ -61,22 +60,34 @@ struct NodeRole: Sendable {
         return try TransportChoice.listening(on: address, network: network, frameByteCount: configuration.frameByteCount)
     }
 
+    /// Obeys until nobody commands any more, and stops the node.
     private func obey(_ commands: AsyncStream<String>, _ node: FerryNode) async {
-        for await line in commands {
-            guard let command = RoleLine.decode(line, as: RoleCommand.self) else {
-                say(.failed(code: "command", message: "not a command: \(line)"))
-                continue
+        await withDiscardingTaskGroup { group in
+            for await line in commands {
+                guard let command = RoleLine.decode(line, as: RoleCommand.self) else {
+                    say(.failed(code: "command", message: "not a command: \(line)"))
+                    continue
+                }
+                switch command {
+                // Whose source has died lasts as long as its bound; what is asked meanwhile is answered.
+                case .move, .outcome: group.addTask { await obey(command, node) }
+                default: await obey(command, node)
+                }
             }
-            do {
-                try await obey(command, node)
-            } catch {
-                let failure = CommandFailure(describing: error)
-                say(.failed(code: failure.code, message: failure.message))
-            }
+            node.requestStop()
         }
     }
 
-    private func obey(_ command: RoleCommand, _ node: FerryNode) async throws {
+    private func obey(_ command: RoleCommand, _ node: FerryNode) async {
+        do {
+            try await perform(command, node)
+        } catch {
+            let failure = CommandFailure(describing: error)
+            say(.failed(code: failure.code, message: failure.message))
+        }
+    }
+
+    private func perform(_ command: RoleCommand, _ node: FerryNode) async throws {
         switch command {
         case .spawn:
             let entity = try await node.spawn(InvertedIndex(paddingByteCount: configuration.stateByteCount))

@@ -104,7 +104,14 @@ final class DemoFolder: Sendable {
     deinit { remove() }
 
     /// At the end of the run, also when somebody still holds the folder.
-    func remove() { try? FileManager.default.removeItem(atPath: root) }
+    func remove() { Self.remove(root) }
+
+    /// Removes a folder of that name, whoever is about to write into it or to remove it as well.
+    static func remove(_ root: String) {
+        let gone = root + ".gone"
+        _ = rename(root, gone)
+        for _ in 0..<100 where FileManager.default.fileExists(atPath: gone) { try? FileManager.default.removeItem(atPath: gone) }
+    }
 
     func path(_ name: String) -> String { root + "/" + name }
 }

@@ -37,12 +37,6 @@ final class ProcessRole: DemoRole {
     private let input = Pipe()
     private let ended = Signal()
 
-    /// Starts it, as one of these parts.
-    convenience init(configurationPath: String, _ parts: StartedParts) throws {
-        try self.init(configurationPath: configurationPath)
-        parts.add(self)
-    }
-
     init(configurationPath: String) throws {
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()

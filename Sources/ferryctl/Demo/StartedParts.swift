@@ -5,29 +5,40 @@ internal import UnixSignals
 final class StartedParts: Sendable {
     private struct State {
         var roles: [any DemoRole] = []
-        var folders: [Folder] = []
+        var folders: [String] = []
         var interruption: CommandFailure?
-    }
-
-    /// A folder is gone with its last user.
-    private struct Folder {
-        weak var folder: DemoFolder?
     }
 
     private let state = Mutex(State())
 
-    /// Why the run was told to end.
-    var interruption: CommandFailure? { state.withLock { $0.interruption } }
-
-    /// A part that comes after the end of the run is ended at once.
-    func add(_ role: any DemoRole) {
-        state.withLock { state in
+    /// Starts a part, unless the run was told to end.
+    func start<Role: DemoRole>(_ make: () throws -> Role) throws -> Role {
+        try unlessInterrupted { state in
+            let role = try make()
             state.roles.append(role)
-            if state.interruption != nil { role.kill() }
+            return role
         }
     }
 
-    func add(_ folder: DemoFolder) { state.withLock { $0.folders.append(Folder(folder: folder)) } }
+    /// A folder that is gone at the end of the run, however it ends.
+    func makeFolder() throws -> DemoFolder {
+        try unlessInterrupted { state in
+            let folder = try DemoFolder()
+            state.folders.append(folder.root)
+            return folder
+        }
+    }
+
+    /// Does what may make a folder, as identities do.
+    func make<Value>(_ body: () throws -> Value) throws -> Value { try unlessInterrupted { _ in try body() } }
+
+    /// Nothing begins once the run was told to end, not even what was about to.
+    private func unlessInterrupted<Value>(_ body: (inout State) throws -> Value) throws -> Value {
+        try state.withLock { state in
+            if let interruption = state.interruption { throw interruption }
+            return try body(&state)
+        }
+    }
 
     /// Ends every part at once, and the run with this failure.
     func interrupt(_ failure: CommandFailure) {
@@ -38,23 +49,41 @@ final class StartedParts: Sendable {
         for role in roles { role.kill() }
     }
 
-    func removeFolders() {
-        for folder in state.withLock({ $0.folders }) { folder.folder?.remove() }
+    /// Waits until every part that was interrupted is gone, and removes the folders that they wrote into.
+    func cleanUp() async {
+        let (roles, folders) = state.withLock { ($0.roles, $0.folders) }
+        for role in roles { await role.finish() }
+        for folder in folders { DemoFolder.remove(folder) }
     }
 
     /// Runs `body`, and ends every part when the process is told to end.
-    func untilSignalled<Value>(_ onEnd: @escaping @Sendable (CommandFailure) -> Void = { _ in }, _ body: () async throws -> Value)
-        async rethrows -> Value
-    {
+    ///
+    /// - Parameter onEnd: what is due then; the run does not end before it has.
+    /// - Throws: what `body` throws, or why the run was told to end, whatever `body` made of that.
+    func untilSignalled<Value>(
+        _ onEnd: @escaping @Sendable (CommandFailure) async -> Void = { _ in }, _ body: () async throws -> Value
+    ) async throws -> Value {
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let ended = Signal()
         let watching = Task {
             for await signal in signals {
                 let failure = CommandFailure(code: "interrupted", message: "the run was ended by \(signal)")
                 interrupt(failure)
-                onEnd(failure)
+                await onEnd(failure)
+                ended.set()
             }
         }
         defer { watching.cancel() }
-        return try await body()
+        let result: Result<Value, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        if let interruption = state.withLock({ $0.interruption }) {
+            await ended.wait()
+            throw interruption
+        }
+        return try result.get()
     }
 }

@@ -20,8 +20,7 @@ struct SoakCast: Sendable {
     static func start(
         _ transport: DemoTransport, _ options: SoakOptions, seed: UInt64, _ parts: StartedParts
     ) async throws -> SoakCast {
-        let folder = try DemoFolder()
-        parts.add(folder)
+        let folder = try parts.makeFolder()
         let linesPath = folder.path("lines")
         guard FileManager.default.createFile(atPath: linesPath, contents: Data(text(seed: seed).utf8)) else {
             throw CommandFailure(code: "file", message: "cannot write \(linesPath)")
@@ -29,7 +28,7 @@ struct SoakCast: Sendable {
         let relay = try startRelay(transport, folder, parts)
         var started: [SoakNode] = []
         do {
-            var (nodes, emitters) = try configurations(transport, options, folder)
+            var (nodes, emitters) = try configurations(transport, options, folder, parts)
             for index in nodes.indices {
                 let gate = try await open(nodes[index].name, transport, folder, relay, seed: seed &+ UInt64(index))
                 nodes[index].gate = "\(gate)#\(nodes[index].key)"
@@ -59,7 +58,7 @@ struct SoakCast: Sendable {
         let configuration = emitterConfigurations[place]
         let path = folder.path("\(configuration.name).json")
         try configuration.write(to: path)
-        return RoleClient(name: configuration.name, role: try ProcessRole(configurationPath: path, parts)) { _ in }
+        return RoleClient(name: configuration.name, role: try parts.start { try ProcessRole(configurationPath: path) }) { _ in }
     }
 
     /// Ends everything that is left.
@@ -91,16 +90,16 @@ struct SoakCast: Sendable {
     private static func startRelay(_ transport: DemoTransport, _ folder: DemoFolder, _ parts: StartedParts) throws -> RoleClient {
         let path = folder.path("relay.json")
         try RoleConfiguration(kind: .relay, name: "relay", identityPath: "", transport: transport).write(to: path)
-        return RoleClient(name: "relay", role: try ProcessRole(configurationPath: path, parts)) { _ in }
+        return RoleClient(name: "relay", role: try parts.start { try ProcessRole(configurationPath: path) }) { _ in }
     }
 
     private static func configurations(
-        _ transport: DemoTransport, _ options: SoakOptions, _ folder: DemoFolder
+        _ transport: DemoTransport, _ options: SoakOptions, _ folder: DemoFolder, _ parts: StartedParts
     ) throws -> ([NodePlan], [RoleConfiguration]) {
         let crypto = DemoCrypto.default.provider
         func make(_ kind: RoleConfiguration.Kind, _ name: String) throws -> NodePlan {
             let identityPath = folder.path("\(name).identity")
-            let key = try NodeIdentity.create(at: identityPath, crypto: crypto).nodeKey.hex
+            let key = try parts.make { try NodeIdentity.create(at: identityPath, crypto: crypto).nodeKey.hex }
             var configuration = RoleConfiguration(kind: kind, name: name, identityPath: identityPath, transport: transport)
             configuration.stateByteCount = options.stateSize.byteCount
             configuration.eventRate = options.eventRate

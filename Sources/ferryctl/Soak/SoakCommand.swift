@@ -22,7 +22,7 @@ struct SoakCommand: AsyncParsableCommand {
             let legs = Self.legs(options)
             let time = options.duration.duration / legs.count
             let parts = StartedParts()
-            try await parts.untilSignalled({ Self.end(parts, output, $0) }) {
+            try await parts.untilSignalled({ await Self.end(parts, output, $0) }) {
                 for (index, leg) in legs.enumerated() {
                     try await SoakLeg.play(leg, options, seed: seed &+ UInt64(index), for: time, record: record, parts)
                 }
@@ -36,8 +36,8 @@ struct SoakCommand: AsyncParsableCommand {
     }
 
     /// A soak that is told to end does not wait for what it has hurt to heal.
-    private static func end(_ parts: StartedParts, _ output: OutputOptions, _ failure: CommandFailure) {
-        parts.removeFolders()
+    private static func end(_ parts: StartedParts, _ output: OutputOptions, _ failure: CommandFailure) async {
+        await parts.cleanUp()
         output.complain(failure)
         Foundation.exit(failure.status.rawValue)
     }

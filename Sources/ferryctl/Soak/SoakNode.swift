@@ -70,7 +70,7 @@ final class SoakNode: Sendable {
         }
         let path = folder.path("\(name).json")
         try configuration.write(to: path)
-        let client = RoleClient(name: name, role: try ProcessRole(configurationPath: path, parts)) { _ in }
+        let client = RoleClient(name: name, role: try parts.start { try ProcessRole(configurationPath: path) }) { _ in }
         let endpoint: String
         do {
             endpoint = try await client.expect("it listened") { $0.endpoint }
