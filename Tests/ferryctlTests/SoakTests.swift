@@ -17,7 +17,7 @@ import Testing
     private static let brief = ["--duration", "4s", "--transport", "unix", "--daemons", "2", "--seed", "5"]
 
     @Test func `a short soak injects every kind of fault and breaks no promise`() async throws {
-        let (run, report) = try await soak(["--duration", "10s", "--seed", "11"])
+        let (run, report) = try await soak(["--duration", "16s", "--seed", "11"])
         #expect(run.status == 0, "\(run.error)\n\(run.output)")
         #expect(report["violations"] as? Int == 0)
         #expect(report["firstViolation"] is NSNull)
@@ -30,7 +30,7 @@ import Testing
             #expect(report[name] as? Int ?? 0 > 0, "\(name)")
         }
         #expect(report["throttledSeconds"] as? Double ?? 0 > 0)
-        #expect(report["durationSeconds"] as? Double ?? 0 >= 10)
+        #expect(report["durationSeconds"] as? Double ?? 0 >= 16)
         for name in ["eventsLost", "eventsDuplicated", "eventsReordered"] { #expect(report[name] as? Int == 0, "\(name)") }
         let ended = ["completed", "rolledBack", "declined", "inDoubt", "unreported"].compactMap { report[$0] as? Int }
         #expect(ended.reduce(0, +) == report["moves"] as? Int)
