@@ -109,7 +109,7 @@ final class DemoFolder: Sendable {
     /// Removes a folder of that name, whoever is about to write into it or to remove it as well.
     static func remove(_ root: String) {
         let gone = root + ".gone"
-        _ = rename(root, gone)
+        _ = unsafe rename(root, gone)
         for _ in 0..<100 where FileManager.default.fileExists(atPath: gone) { try? FileManager.default.removeItem(atPath: gone) }
     }
 
